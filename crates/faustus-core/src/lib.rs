@@ -23,7 +23,7 @@ pub use batch::{Batch, BatchBuilder, Headers, RecordRef, RecordWriter};
 pub use clock::Clock;
 pub use codec::{Codec, CodecError};
 pub use coordinator::{
-    CommittedOffset, Coordinator, GroupError, GroupIdentity, JoinRequest, JoinedMember, Joined,
+    CommittedOffset, Coordinator, GroupError, GroupIdentity, JoinRequest, Joined, JoinedMember,
     OffsetCommit, SyncRequest,
 };
 pub use error::{Refusal, TransportError};
@@ -31,7 +31,7 @@ pub use log::{Fetched, Log, PartitionReader, ReadOptions};
 pub use names::{Offset, Timestamp, TopicId, TopicName, TopicPartition};
 pub use partitioner::{murmur2, partition_for_key};
 pub use producer::{Outgoing, Producer, PublishError, Published, TransactionalProducer};
-pub use store::{Checkpoint, Change, Store, StoreError, StoreProvider};
+pub use store::{Change, Checkpoint, Store, StoreError, StoreProvider};
 pub use transport::{Transport, TransportTraits};
 
 use std::{future::Future, pin::Pin};

@@ -10,7 +10,7 @@ use faustus_core::{
     TransportError,
 };
 
-use crate::{background::Background, net::Cluster};
+use crate::{background::Background, directory::Directory, net::Cluster};
 
 mod offsets;
 mod topics;
@@ -18,6 +18,7 @@ mod topics;
 /// The administrative side of a Kafka cluster.
 pub(crate) struct KafkaAdmin {
     cluster: Arc<Cluster>,
+    directory: Arc<Directory>,
     background: Arc<Background>,
 }
 
@@ -28,9 +29,14 @@ impl fmt::Debug for KafkaAdmin {
 }
 
 impl KafkaAdmin {
-    pub(crate) fn new(cluster: Arc<Cluster>, background: Arc<Background>) -> Self {
+    pub(crate) fn new(
+        cluster: Arc<Cluster>,
+        directory: Arc<Directory>,
+        background: Arc<Background>,
+    ) -> Self {
         Self {
             cluster,
+            directory,
             background,
         }
     }
@@ -81,7 +87,12 @@ impl Admin for KafkaAdmin {
         topic: &'a TopicName,
     ) -> BoxFuture<'a, Result<(), TransportError>> {
         let topic = topic.clone();
-        self.run(move |cluster| async move { cluster.delete_topic(&topic).await })
+        let directory = Arc::clone(&self.directory);
+        self.run(move |cluster| async move {
+            let deleted = cluster.delete_topic(&topic).await;
+            directory.forget(&topic);
+            deleted
+        })
     }
 
     fn delete_records<'a>(

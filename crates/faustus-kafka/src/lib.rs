@@ -1,13 +1,18 @@
 //! Apache Kafka as a Faustus transport.
 
-#![allow(dead_code)]
 mod admin;
 mod background;
+mod config;
 mod coordinator;
+mod directory;
 mod error;
+mod native;
 mod net;
 mod options;
+mod read;
+mod thread;
 mod transport;
+mod write;
 
 pub use options::{Compression, KafkaOptions};
 pub use transport::KafkaTransport;

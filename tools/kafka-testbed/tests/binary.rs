@@ -81,17 +81,21 @@ fn run_ends_when_standard_input_closes() {
     assert!(is_empty(tmp.path()));
 }
 
+fn signal(signal: &str, pid: u32) {
+    let mut kill = Command::new("/bin/sh");
+    kill.args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &pid.to_string()]);
+    assert!(kill.status().unwrap().success());
+}
+
 #[test]
 fn no_broker_outlives_a_killed_owner() {
     let tmp = tempfile::tempdir().unwrap();
-    for signal in ["KILL", "INT"] {
+    for (end, paused) in [("KILL", false), ("KILL", true), ("INT", false)] {
         let (mut child, _, broker) = run(tmp.path());
-        let pid = child.id().to_string();
-        let sent = Command::new("/bin/sh")
-            .args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &pid])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        if paused {
+            signal("STOP", broker);
+        }
+        signal(end, child.id());
         assert!(!child.wait().unwrap().success());
         eventually("the broker is gone", LIMIT, || !runs(broker));
         eventually("its directory is gone", LIMIT, || is_empty(tmp.path()));

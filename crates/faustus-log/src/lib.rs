@@ -4,10 +4,12 @@
 //! timeouts included, in the memory of one process; on a virtual clock it is deterministic.
 
 mod broker;
+mod faults;
 mod ids;
 mod memory;
 mod options;
 mod shell;
 
+pub use faults::{Call, Fault, Faults, FaultyTransport, Rule, Site};
 pub use memory::MemoryLog;
 pub use options::LogOptions;

@@ -166,7 +166,7 @@ mod tests {
     fn a_large_chunk_is_given_alone_and_not_copied() {
         let large = vec![7; MERGE_BELOW];
         let first = piece(0, 1, &[&large]);
-        let Ok(Piece { batch, .. }) = &first;
+        let Piece { batch, .. } = first.as_ref().unwrap();
         let address = batch.get(0).value().unwrap().as_ptr();
         let fetched = run(0, 2, 1 << 20, vec![first, piece(1, 2, &[b"x"])]);
         assert_eq!(offsets(&fetched), (vec![0], 1));

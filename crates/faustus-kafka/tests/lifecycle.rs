@@ -1,5 +1,7 @@
 //! How a transport begins and ends. The only test of its process, as it counts the threads.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -133,22 +133,24 @@ impl Worker {
             let serving = Arc::new(AtomicBool::new(false));
             let calls = Arc::new(Mutex::new(Calls::default()));
             let client = make_client(&config, &calls, &serving, &commands);
-            let started = client.map_err(unavailable).and_then(|client| {
-                let mut worker = Self {
-                    client,
-                    config,
-                    commands,
-                    serving,
-                    topics: HashMap::new(),
-                    calls,
-                    pending: HashMap::new(),
-                    unreported: HashMap::new(),
-                    directory,
-                    transaction,
-                };
-                worker.init_transactions()?;
-                Ok(worker)
-            });
+            let started = client
+                .map_err(|error| no_producer(&error))
+                .and_then(|client| {
+                    let mut worker = Self {
+                        client,
+                        config,
+                        commands,
+                        serving,
+                        topics: HashMap::new(),
+                        calls,
+                        pending: HashMap::new(),
+                        unreported: HashMap::new(),
+                        directory,
+                        transaction,
+                    };
+                    worker.init_transactions()?;
+                    Ok(worker)
+                });
             drop(turn);
             match started {
                 // The producer is wanted no more if nobody hears that it is ready; its handle is
@@ -466,6 +468,6 @@ impl Events for ProducerEvents {
     }
 }
 
-fn unavailable(error: NativeError) -> TransportError {
+fn no_producer(error: &NativeError) -> TransportError {
     TransportError::Invalid(format!("no producer can be made: {error}"))
 }

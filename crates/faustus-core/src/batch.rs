@@ -94,6 +94,26 @@ impl Batch {
         }
     }
 
+    /// The key of the record at `index`, sharing the batch's memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    #[must_use]
+    pub fn key_bytes(&self, index: usize) -> Option<Bytes> {
+        self.entries[index].key().map(|range| self.data.slice(range))
+    }
+
+    /// The value of the record at `index`, sharing the batch's memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    #[must_use]
+    pub fn value_bytes(&self, index: usize) -> Option<Bytes> {
+        self.entries[index].value().map(|range| self.data.slice(range))
+    }
+
     /// All records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + '_ {
         self.entries.iter().map(|entry| RecordRef {
@@ -290,6 +310,22 @@ impl BatchBuilder {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.data.len()
+    }
+
+    /// The record at `index`, counted from 0.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn get(&self, index: usize) -> RecordRef<'_> {
+        RecordRef { data: &self.data, entry: &self.entries[index] }
+    }
+
+    /// Removes all records and keeps the memory for others.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.entries.clear();
     }
 
     /// Removes all records after the first `len`.

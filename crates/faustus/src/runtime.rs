@@ -1,0 +1,3 @@
+//! How an application runs.
+mod retirement;
+mod slots;

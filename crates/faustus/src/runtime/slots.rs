@@ -15,10 +15,11 @@
 
 use std::{
     borrow::Borrow,
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     hash::{BuildHasher, Hash},
 };
 
+use faustus_core::Offset;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -30,6 +31,14 @@ pub(crate) type SlotIndex = u32;
 /// No event or epoch has this number.
 const NONE: u64 = u64::MAX;
 
+/// The record whose event wrote a value, for the blame when the log refuses the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Writer {
+    /// The index of the source partition in the task.
+    pub(crate) source: usize,
+    pub(crate) offset: Offset,
+}
+
 #[derive(Debug)]
 struct Slot<K, V> {
     key: K,
@@ -37,6 +46,7 @@ struct Slot<K, V> {
     value: Option<V>,
     /// The event that wrote last, while its undo holds an entry for this slot.
     event: Number,
+    writer: Writer,
     /// The epoch whose undo holds an entry for this slot.
     epoch: u64,
 }
@@ -46,6 +56,7 @@ struct Undo<V> {
     event: Number,
     slot: SlotIndex,
     old: Option<V>,
+    old_writer: Writer,
 }
 
 /// The undo of one epoch: for each key that its retired events changed, the value before them.
@@ -67,7 +78,6 @@ pub(crate) struct Slots<K, V> {
     epoch: u64,
     /// Whether a value that is in no undo may be dropped because a store has it.
     backed: bool,
-    live: usize,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
@@ -83,7 +93,6 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             cut: VecDeque::new(),
             epoch: 0,
             backed,
-            live: 0,
         }
     }
 
@@ -111,8 +120,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             return index;
         }
         let hash = self.hasher.hash_one(&key);
-        self.live += usize::from(value.is_some());
-        let slot = Some(Slot { key, value, event: NONE, epoch: NONE });
+        let slot = Some(Slot { key, value, event: NONE, writer: Writer::default(), epoch: NONE });
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize] = slot;
@@ -131,35 +139,46 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         index
     }
 
-    /// Gives `event` the right to change a slot in place; its old value is kept once.
-    ///
-    /// The caller keeps [`count`](Self::len) right by telling with [`changed`](Self::changed).
-    pub(crate) fn write(&mut self, index: SlotIndex, event: Number, change: impl FnOnce(&mut Option<V>)) {
-        let Some(slot) = self.slots[index as usize].as_mut() else { return };
-        if slot.event != event {
-            self.undo.push(Undo { event, slot: index, old: slot.value.clone() });
-            slot.event = event;
+    /// Takes over what a changelog says of a key: a removed key leaves nothing behind.
+    pub(crate) fn restore(&mut self, key: K, value: Option<V>) {
+        let absent = value.is_none();
+        if absent && self.find(key.borrow()).is_none() {
+            return;
         }
-        let was = slot.value.is_some();
-        change(&mut slot.value);
-        let is = slot.value.is_some();
-        self.live = self.live + usize::from(is) - usize::from(was);
+        let index = self.load(key, value);
+        if absent {
+            self.forget_if_idle(index);
+        }
     }
 
-    /// Whether no event that has not retired wrote here.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.undo.is_empty()
+    /// Lets `event` change a slot in place; its old value is kept once.
+    pub(crate) fn write(
+        &mut self,
+        index: SlotIndex,
+        event: Number,
+        writer: Writer,
+        change: impl FnOnce(&mut Option<V>),
+    ) {
+        let Some(slot) = self.slots[index as usize].as_mut() else { return };
+        if slot.event != event {
+            let (old, old_writer) = (slot.value.clone(), slot.writer);
+            self.undo.push(Undo { event, slot: index, old, old_writer });
+            slot.event = event;
+        }
+        slot.writer = writer;
+        change(&mut slot.value);
     }
 
     /// Restores what `event` changed.
     pub(crate) fn roll_back_event(&mut self, event: Number) {
         for at in (0..self.undo.len()).rev() {
             if self.undo[at].event == event {
-                let Undo { slot, old, .. } = self.undo.remove(at);
-                let before = self.last_writer(slot);
-                self.replace(slot, old);
-                self.set_event(slot, before);
-                self.forget_if_idle(slot);
+                let Undo { slot: index, old, old_writer, .. } = self.undo.remove(at);
+                let before = self.last_event(index);
+                if let Some(slot) = self.slots[index as usize].as_mut() {
+                    (slot.value, slot.event, slot.writer) = (old, before, old_writer);
+                }
+                self.forget_if_idle(index);
             }
         }
     }
@@ -190,21 +209,23 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         self.undo = kept;
     }
 
-    /// Ends the open epoch, telling each changed key with the value to be stored for it.
+    /// Ends the open epoch, telling each changed key with the value to be stored for it and who wrote it.
     pub(crate) fn cut<E>(
         &mut self,
-        mut visit: impl FnMut(&K, Option<&V>) -> Result<(), E>,
+        mut visit: impl FnMut(&K, Option<&V>, Writer) -> Result<(), E>,
     ) -> Result<(), E> {
         // An event that has not retired may have written over what is flushed here: then the
         // value is the oldest one that such an event keeps.
-        let mut held: std::collections::HashMap<SlotIndex, &Option<V>> = Default::default();
+        let mut held: HashMap<SlotIndex, &Undo<V>> = HashMap::new();
         for undo in &self.undo {
-            held.entry(undo.slot).or_insert(&undo.old);
+            held.entry(undo.slot).or_insert(undo);
         }
         for (index, _) in &self.open {
             if let Some(slot) = self.slot(*index) {
-                let value = held.get(index).map_or(slot.value.as_ref(), |old| old.as_ref());
-                visit(&slot.key, value)?;
+                match held.get(index) {
+                    Some(undo) => visit(&slot.key, undo.old.as_ref(), undo.old_writer)?,
+                    None => visit(&slot.key, slot.value.as_ref(), slot.writer)?,
+                }
             }
         }
         self.cut.push_back(std::mem::take(&mut self.open));
@@ -253,11 +274,6 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         self.epoch += 1;
     }
 
-    /// The number of present keys known here; in a partition without a store, of all.
-    pub(crate) fn len(&self) -> usize {
-        self.live
-    }
-
     /// All present keys known here.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.slots.iter().flatten().filter_map(|slot| Some((&slot.key, slot.value.as_ref()?)))
@@ -268,23 +284,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     }
 
     fn replace(&mut self, index: SlotIndex, value: Option<V>) {
-        let Some(slot) = self.slots[index as usize].as_mut() else { return };
-        self.live = self.live + usize::from(value.is_some()) - usize::from(slot.value.is_some());
-        slot.value = value;
-    }
-
-    fn last_writer(&self, index: SlotIndex) -> Number {
-        self.undo.iter().rev().find(|undo| undo.slot == index).map_or(NONE, |undo| undo.event)
-    }
-
-    fn set_event(&mut self, index: SlotIndex, event: Number) {
         if let Some(slot) = self.slots[index as usize].as_mut() {
-            slot.event = event;
+            slot.value = value;
         }
     }
 
+    fn last_event(&self, index: SlotIndex) -> Number {
+        self.undo.iter().rev().find(|undo| undo.slot == index).map_or(NONE, |undo| undo.event)
+    }
+
     fn retire(&mut self, undo: Undo<V>) {
-        let Undo { event, slot: index, old } = undo;
+        let Undo { event, slot: index, old, .. } = undo;
         let epoch = self.epoch;
         let Some(slot) = self.slots[index as usize].as_mut() else { return };
         if slot.event == event {
@@ -306,9 +316,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         if let Ok(entry) = self.index.find_entry(hash, |&i| i == index) {
             entry.remove();
         }
-        if self.slots[index as usize].take().is_some_and(|slot| slot.value.is_some()) {
-            self.live -= 1;
-        }
+        self.slots[index as usize] = None;
         self.free.push(index);
     }
 }

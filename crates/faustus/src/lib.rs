@@ -1,1 +1,3 @@
 //! faustus.
+
+pub mod membership;

@@ -15,10 +15,15 @@
 //! which its old owner no longer says that it has it.
 
 mod assignor;
+mod classic;
+mod event;
 mod task;
+mod wire;
 
 pub use assignor::{
     Assignment, Assignor, AssignorFailure, FirstRound, GroupView, MemberView, RoundTasks,
     StickyAssignor, Tasks, assign_checked, first_round,
 };
+pub use classic::{Action, ClassicMember, GroupStatus, Input, MemberConfig, PROTOCOL};
+pub use event::{Assigned, GroupEvent, MembershipError, Peer};
 pub use task::{SubTopology, TaskId};

@@ -210,13 +210,16 @@ pub struct RoundTasks {
     pub promised: BTreeSet<TaskId>,
     /// Whether it has tasks to give up and must join again when it did.
     pub gives_up: bool,
+    /// Whether another member has had one of its tasks since: what it runs is worth nothing.
+    pub stale: bool,
 }
 
 /// What of `target` may be handed out at once: a task that another member still says to own is
 /// withheld from its new owner.
 ///
-/// A claim of an older generation than the owner's own is void, except that nobody *gets* a task
-/// while anybody claims it. The round after everybody gave up what `gives_up` says withholds nothing.
+/// A claim is void if another is younger; but nobody *gets* a task while anybody claims it. Two
+/// claims of one generation void each other. The round after everybody gave up what it had to
+/// withholds nothing.
 #[must_use]
 pub fn first_round(group: &GroupView, target: &Assignment) -> FirstRound {
     let mut claims: BTreeMap<&TaskId, Vec<&MemberView>> = BTreeMap::new();
@@ -252,11 +255,13 @@ pub fn first_round(group: &GroupView, target: &Assignment) -> FirstRound {
                 .cloned()
                 .collect();
             let gives_up = !member.owned.is_subset(&active);
+            let stale = !member.owned.iter().all(|task| free_for(task, member));
             let tasks = RoundTasks {
                 active,
                 standby,
                 promised,
                 gives_up,
+                stale,
             };
             (member.id.clone(), tasks)
         })

@@ -358,18 +358,19 @@ fn the_claim_of_the_higher_generation_wins() {
     let target = StickyAssignor.assign(&group);
     assert_eq!(target["m1"].active, [TaskId::new("s0", 0)].into());
     let round = first_round(&group, &target);
-    assert!(!round["m1"].gives_up && round["m0"].gives_up);
+    assert!(!round["m1"].stale && !round["m1"].gives_up);
+    assert!(round["m0"].stale && round["m0"].gives_up);
 }
 
 #[test]
-fn equal_claims_are_withheld_from_both() {
+fn equal_claims_void_each_other() {
     let mut group = group(2, &[sub(0, 1, true)], 0);
     for m in 0..2 {
         group.members[m].owned = [TaskId::new("s0", 0)].into();
         group.members[m].generation = 5;
     }
     let round = first_round(&group, &StickyAssignor.assign(&group));
-    assert!(round.values().all(|r| r.active.is_empty() && r.gives_up));
+    assert!(round.values().all(|r| r.active.is_empty() && r.stale));
 }
 
 #[test]

@@ -1,9 +1,39 @@
-//! Faustus.
+//! Stream processing: agents, tables, windows, exactly once, on an embedded log or on Kafka.
+
+mod app;
+mod client;
 mod codec;
 mod error;
+mod handler;
 mod key;
+pub mod membership;
+mod policy;
+mod record;
 mod runtime;
+mod settings;
+mod shard;
+mod stream;
+mod table;
+mod topic;
+
+pub use app::{Agent, AgentBuilder, App};
 pub use codec::{Json, Raw};
 pub use error::{Error, ErrorKind, Result};
-pub use key::{Key, MaybeKey};
 pub use faustus_core::{Codec, CodecError};
+pub use faustus_macros::Record;
+pub use handler::{AgentFn, State, TaskFn};
+pub use key::{Key, MaybeKey};
+pub use policy::FailurePolicy;
+pub use record::{Field, Record};
+pub use runtime::{Ended, TaskState, TaskStatus};
+pub use settings::{Guarantee, Settings};
+pub use shard::Shard;
+pub use stream::{Event, Stream};
+pub use table::Table;
+pub use topic::{Source, Topic};
+
+/// What a program of agents usually imports.
+pub mod prelude {
+    pub use crate::{App, Event, FailurePolicy, Key, Record, Shard, State, Stream, Table, Topic};
+    pub use serde::{Deserialize, Serialize};
+}

@@ -153,7 +153,9 @@ impl Batch {
     /// As [`get`](Self::get).
     #[must_use]
     pub fn key_bytes(&self, index: usize) -> Option<Bytes> {
-        self.entries[index].key().map(|range| self.data.slice(range))
+        self.entries[self.part.clone()][index]
+            .key()
+            .map(|range| self.data.slice(range))
     }
 
     /// The value of the record at `index`, sharing the batch's memory.
@@ -163,7 +165,9 @@ impl Batch {
     /// As [`get`](Self::get).
     #[must_use]
     pub fn value_bytes(&self, index: usize) -> Option<Bytes> {
-        self.entries[index].value().map(|range| self.data.slice(range))
+        self.entries[self.part.clone()][index]
+            .value()
+            .map(|range| self.data.slice(range))
     }
 
     /// All records in order.
@@ -384,7 +388,12 @@ impl BatchBuilder {
     /// If `index` is not below [`len`](Self::len).
     #[must_use]
     pub fn get(&self, index: usize) -> RecordRef<'_> {
-        RecordRef { data: &self.data, entry: &self.entries[index] }
+        let entry = &self.entries[index];
+        RecordRef {
+            data: &self.data,
+            entry,
+            offset: entry.offset,
+        }
     }
 
     /// Removes all records and keeps the memory for others.

@@ -47,7 +47,10 @@ impl App<()> {
     /// beginning of the names of its changelogs.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { def: Arc::new(Mutex::new(AppDef::new(name))), state: () }
+        Self {
+            def: Arc::new(Mutex::new(AppDef::new(name))),
+            state: (),
+        }
     }
 }
 
@@ -55,7 +58,10 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// A topic of JSON values. The same name gives the same topic.
     #[must_use]
     pub fn topic<T: Serialize + DeserializeOwned>(&self, name: &str) -> Topic<T> {
-        Topic { shared: self.def.lock().topic(name), codec: Arc::new(Json) }
+        Topic {
+            shared: self.def.lock().topic(name),
+            codec: Arc::new(Json),
+        }
     }
 
     /// A table of keys `K` and values `V`, whose changelog is the topic `<app>-<name>-changelog`.
@@ -74,7 +80,10 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// The same application with `state` for what is registered from now on.
     #[must_use]
     pub fn with_state<N: Clone + Send + Sync + 'static>(self, state: N) -> App<N> {
-        App { def: self.def, state }
+        App {
+            def: self.def,
+            state,
+        }
     }
 
     /// Adds an agent: a function over the stream of `source`, described by `build`.
@@ -119,7 +128,10 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let start = move || -> faustus_core::BoxFuture<'static, Result> {
             Box::pin(task.start(state.clone()))
         };
-        self.def.lock().tasks.push(TaskDef { name: name.into(), start: Arc::new(start) });
+        self.def.lock().tasks.push(TaskDef {
+            name: name.into(),
+            start: Arc::new(start),
+        });
         self
     }
 
@@ -134,12 +146,20 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     }
 
     /// The agent that sends each record of `topic` through the repartition topic, which it gives.
-    fn repartition<T: Send + 'static>(&self, agent: &str, topic: Topic<T>, group: GroupBy<T>) -> Topic<T> {
+    fn repartition<T: Send + 'static>(
+        &self,
+        agent: &str,
+        topic: Topic<T>,
+        group: GroupBy<T>,
+    ) -> Topic<T> {
         let GroupBy { name, key } = group;
         let mut def = self.def.lock();
         let target = def.topic(&format!("{agent}-{}-{name}-repartition", topic.name()));
         def.repartitions.push(target.index);
-        let through = Topic { shared: target, codec: Arc::clone(&topic.codec) };
+        let through = Topic {
+            shared: target,
+            codec: Arc::clone(&topic.codec),
+        };
         let to = Arc::clone(&through.shared);
         let run = move |mut stream: Stream<T>| {
             let (key, to) = (Arc::clone(&key), Arc::clone(&to));
@@ -172,7 +192,9 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
 
 impl<S> fmt::Debug for App<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("name", &self.def.lock().name).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("name", &self.def.lock().name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -181,7 +203,9 @@ pub struct Agent(AgentDef);
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Agent").field("name", &self.0.name).finish_non_exhaustive()
+        f.debug_struct("Agent")
+            .field("name", &self.0.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -236,14 +260,26 @@ where
     /// The function that is the agent.
     #[must_use]
     pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> Agent {
-        let Self { name, state, source, concurrency, policy, tables, sinks } = self;
+        let Self {
+            name,
+            state,
+            source,
+            concurrency,
+            policy,
+            tables,
+            sinks,
+        } = self;
         let outputs: Vec<TopicIndex> = sinks.iter().map(|sink| sink.shared.index).collect();
         let sinks: Arc<[Topic<R>]> = sinks.into();
         let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
         let codec = source.codec;
         let start = move |lane: Rc<LaneCore>| -> LocalFuture<Result> {
-            let stream =
-                Stream::new(lane, Arc::clone(&codec), Arc::clone(&sinks), Arc::clone(&names));
+            let stream = Stream::new(
+                lane,
+                Arc::clone(&codec),
+                Arc::clone(&sinks),
+                Arc::clone(&names),
+            );
             Box::pin(agent.start(state.clone(), stream))
         };
         Agent(AgentDef {
@@ -260,7 +296,9 @@ where
 
 impl<S, T, R> fmt::Debug for AgentBuilder<S, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentBuilder").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("AgentBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -47,7 +47,12 @@ impl Client {
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let admin = transport.admin();
-        let client = Self { requests, admin, clock, spread: Arc::default() };
+        let client = Self {
+            requests,
+            admin,
+            clock,
+            spread: Arc::default(),
+        };
         (client, send_all(transport, queue))
     }
 
@@ -56,7 +61,12 @@ impl Client {
         self.spread.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) async fn send(&self, to: TopicPartition, key: Option<&[u8]>, value: &[u8]) -> Result<Offset> {
+    pub(crate) async fn send(
+        &self,
+        to: TopicPartition,
+        key: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<Offset> {
         let (answer, answered) = oneshot::channel();
         let request = Request {
             to,
@@ -70,10 +80,18 @@ impl Client {
         answered.await.map_err(|_| ended())?
     }
 
-    pub(crate) async fn end_offsets(&self, topic: &TopicName, partitions: u32) -> Result<Vec<Offset>> {
-        let partitions: Vec<_> =
-            (0..partitions).map(|p| TopicPartition::new(topic.clone(), p)).collect();
-        Ok(self.admin.offsets(&partitions, OffsetSpec::HighWatermark).await?)
+    pub(crate) async fn end_offsets(
+        &self,
+        topic: &TopicName,
+        partitions: u32,
+    ) -> Result<Vec<Offset>> {
+        let partitions: Vec<_> = (0..partitions)
+            .map(|p| TopicPartition::new(topic.clone(), p))
+            .collect();
+        Ok(self
+            .admin
+            .offsets(&partitions, OffsetSpec::HighWatermark)
+            .await?)
     }
 }
 
@@ -102,8 +120,19 @@ async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Reque
 /// Sends all `requests` and answers them. Whether the producer can go on.
 async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> bool {
     let mut place: HashMap<TopicPartition, usize> = HashMap::new();
-    let mut batches: Vec<(TopicPartition, BatchBuilder, Vec<oneshot::Sender<Result<Offset>>>)> = Vec::new();
-    for Request { to, key, value, timestamp, answer } in requests.drain(..) {
+    let mut batches: Vec<(
+        TopicPartition,
+        BatchBuilder,
+        Vec<oneshot::Sender<Result<Offset>>>,
+    )> = Vec::new();
+    for Request {
+        to,
+        key,
+        value,
+        timestamp,
+        answer,
+    } in requests.drain(..)
+    {
         let index = *place.entry(to).or_insert_with_key(|to| {
             batches.push((to.clone(), BatchBuilder::new(), Vec::new()));
             batches.len() - 1
@@ -115,7 +144,10 @@ async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> 
     let mut outgoing = Vec::with_capacity(batches.len());
     let mut answers = Vec::with_capacity(batches.len());
     for (partition, records, waiting) in batches {
-        outgoing.push(Outgoing { partition, batch: records.build() });
+        outgoing.push(Outgoing {
+            partition,
+            batch: records.build(),
+        });
         answers.push(waiting);
     }
     match producer.publish(outgoing).await {
@@ -131,9 +163,13 @@ async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> 
         Err(PublishError::Refused(refusals)) => {
             for (index, waiting) in answers.into_iter().enumerate() {
                 for (record, answer) in waiting.into_iter().enumerate() {
-                    let refusal = refusals.iter().find(|r| (r.outgoing, r.record) == (index, record));
+                    let refusal = refusals
+                        .iter()
+                        .find(|r| (r.outgoing, r.record) == (index, record));
                     let result = match refusal {
-                        Some(refusal) => Err(Error::new(ErrorKind::Refused, refusal.reason.clone())),
+                        Some(refusal) => {
+                            Err(Error::new(ErrorKind::Refused, refusal.reason.clone()))
+                        }
                         // Stored, though beside a refused record nobody says where.
                         None => Ok(Offset(-1)),
                     };

@@ -107,7 +107,9 @@ impl Codec<String> for Raw {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<String, CodecError> {
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(CodecError::new)
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(CodecError::new)
     }
 }
 
@@ -156,6 +158,9 @@ mod tests {
 
     #[test]
     fn text_beyond_ascii_is_escaped_as_python_escapes_it() {
-        assert_eq!(json("é中😀\u{7f}\n\"\\".to_owned()), "\"\\u00e9\\u4e2d\\ud83d\\ude00\\u007f\\n\\\"\\\\\"");
+        assert_eq!(
+            json("é中😀\u{7f}\n\"\\".to_owned()),
+            "\"\\u00e9\\u4e2d\\ud83d\\ude00\\u007f\\n\\\"\\\\\""
+        );
     }
 }

@@ -53,7 +53,11 @@ impl Error {
     /// An error of `kind` that says `text`: a lower-case fragment without a full stop.
     #[must_use]
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into().into(), source: None }
+        Self {
+            kind,
+            text: text.into().into(),
+            source: None,
+        }
     }
 
     pub(crate) fn config(text: impl Into<String>) -> Self {
@@ -79,7 +83,10 @@ impl Error {
     /// The same error, telling first what was attempted.
     #[must_use]
     pub fn context(self, what: impl fmt::Display) -> Self {
-        Self { text: format!("{what}: {}", self.text).into(), ..self }
+        Self {
+            text: format!("{what}: {}", self.text).into(),
+            ..self
+        }
     }
 }
 
@@ -98,7 +105,11 @@ impl fmt::Debug for Error {
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let kind = kind_of(&error);
-        Self { kind, text: error.to_string().into(), source: Some(Arc::new(error)) }
+        Self {
+            kind,
+            text: error.to_string().into(),
+            source: Some(Arc::new(error)),
+        }
     }
 }
 
@@ -124,7 +135,9 @@ fn kind_of(error: &(dyn StdError + 'static)) -> ErrorKind {
 
 fn kind_of_transport(error: &TransportError) -> ErrorKind {
     match error {
-        TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_) => ErrorKind::Unavailable,
+        TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_) => {
+            ErrorKind::Unavailable
+        }
         TransportError::Fenced(_) | TransportError::Aborted(_) | TransportError::Closed => {
             ErrorKind::Lost
         }

@@ -69,7 +69,9 @@ macro_rules! integer_keys {
     )*};
 }
 
-integer_keys!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+integer_keys!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
 
 /// The key of a record to be sent, or `()` for none.
 pub trait MaybeKey {
@@ -99,7 +101,10 @@ impl<K: Key> MaybeKey for Option<K> {
 ///
 /// This must not be the hash that chooses partitions: with a number of lanes that divides the
 /// number of partitions, all keys of a partition would fall on one lane.
-#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a u32")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the remainder is below a u32"
+)]
 pub(crate) fn lane_of(raw_key: &[u8], lanes: u32) -> u32 {
     if lanes == 1 {
         return 0;

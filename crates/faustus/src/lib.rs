@@ -2,6 +2,7 @@
 
 mod app;
 mod client;
+mod clock;
 mod codec;
 mod error;
 mod handler;
@@ -14,12 +15,17 @@ mod settings;
 mod shard;
 mod stream;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod topic;
+mod worker;
 
 pub use app::{Agent, AgentBuilder, App};
+pub use clock::TokioClock;
 pub use codec::{Json, Raw};
 pub use error::{Error, ErrorKind, Result};
-pub use faustus_core::{Codec, CodecError};
+pub use faustus_core::{Codec, CodecError, Offset, Timestamp, TopicPartition, Transport};
+pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
 pub use handler::{AgentFn, State, TaskFn};
 pub use key::{Key, MaybeKey};
@@ -31,6 +37,7 @@ pub use shard::Shard;
 pub use stream::{Event, Stream};
 pub use table::Table;
 pub use topic::{Source, Topic};
+pub use worker::{Worker, WorkerHandle};
 
 /// What a program of agents usually imports.
 pub mod prelude {

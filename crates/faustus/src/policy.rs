@@ -37,7 +37,10 @@ pub enum FailurePolicy {
 impl Default for FailurePolicy {
     /// Retry five times, first after 100 ms, then park.
     fn default() -> Self {
-        Self::Retry { max: 5, backoff: Duration::from_millis(100) }
+        Self::Retry {
+            max: 5,
+            backoff: Duration::from_millis(100),
+        }
     }
 }
 
@@ -70,8 +73,13 @@ mod tests {
 
     #[test]
     fn retries_double_their_wait_and_end_in_parking() {
-        let policy = FailurePolicy::Retry { max: 3, backoff: Duration::from_secs(4) };
-        let waits: Vec<_> = (1..=4).map(|failures| policy.decide(failures, true)).collect();
+        let policy = FailurePolicy::Retry {
+            max: 3,
+            backoff: Duration::from_secs(4),
+        };
+        let waits: Vec<_> = (1..=4)
+            .map(|failures| policy.decide(failures, true))
+            .collect();
         let after = |seconds| Verdict::RetryAfter(Duration::from_secs(seconds));
         assert_eq!(waits, [after(4), after(8), after(10), Verdict::Park]);
     }

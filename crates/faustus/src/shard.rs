@@ -145,13 +145,17 @@ where
         }
         match lane.current_writer() {
             Some(by) => self.shard.write(key, by, change),
-            None => lane.task.write_alone(|number| self.shard.write(key, (number, Writer::default()), change)),
+            None => lane
+                .task
+                .write_alone(|number| self.shard.write(key, (number, Writer::default()), change)),
         }
     }
 }
 
 impl<K, V> fmt::Debug for Shard<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shard").field("lane", &self.lane).finish_non_exhaustive()
+        f.debug_struct("Shard")
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
     }
 }

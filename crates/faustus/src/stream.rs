@@ -39,7 +39,12 @@ impl<T, R> Stream<T, R> {
         sinks: Arc<[Topic<R>]>,
         tables: Arc<[Arc<str>]>,
     ) -> Self {
-        Self { lane, codec, sinks, tables }
+        Self {
+            lane,
+            codec,
+            sinks,
+            tables,
+        }
     }
 
     /// The next event; the one before is thereby complete, and what it did will be stored.
@@ -57,7 +62,11 @@ impl<T, R> Stream<T, R> {
     pub async fn next(&mut self) -> Result<Option<Event<'_, T, R>>> {
         let next = poll_fn(|cx| self.poll_decoded(cx)).await;
         let stream = &*self;
-        Ok(next.map(move |(value, event)| Event { value, event, stream }))
+        Ok(next.map(move |(value, event)| Event {
+            value,
+            event,
+            stream,
+        }))
     }
 
     /// This lane's part of `table`, which the agent was registered with.
@@ -85,7 +94,9 @@ impl<T, R> Stream<T, R> {
     }
 
     fn poll_decoded(&mut self, cx: &Context<'_>) -> Poll<Option<(T, InFlight)>> {
-        let Some(event) = ready!(self.lane.poll_next(cx)) else { return Poll::Ready(None) };
+        let Some(event) = ready!(self.lane.poll_next(cx)) else {
+            return Poll::Ready(None);
+        };
         let record = event.record();
         let decoded = match record.value() {
             Some(bytes) => self.codec.decode(bytes).map_err(Error::from),
@@ -95,7 +106,8 @@ impl<T, R> Stream<T, R> {
             Ok(value) => Poll::Ready(Some((value, event))),
             Err(error) => {
                 let what = format!("value is no {} {}", self.codec.name(), type_name::<T>());
-                self.lane.refuse_event(Error::data(format!("{what}: {error}")));
+                self.lane
+                    .refuse_event(Error::data(format!("{what}: {error}")));
                 Poll::Pending
             }
         }
@@ -104,7 +116,9 @@ impl<T, R> Stream<T, R> {
 
 impl<T, R> fmt::Debug for Stream<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("lane", &self.lane).finish_non_exhaustive()
+        f.debug_struct("Stream")
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
     }
 }
 
@@ -161,7 +175,12 @@ impl<T, R> Event<'_, T, R> {
     /// When the value does not encode, or is longer than a sink takes.
     pub fn try_reply(&self, value: &R) -> Result {
         for sink in self.stream.sinks.iter() {
-            self.write(&sink.shared, self.key(), |out| sink.codec.encode(value, out).map_err(Error::from), None)?;
+            self.write(
+                &sink.shared,
+                self.key(),
+                |out| sink.codec.encode(value, out).map_err(Error::from),
+                None,
+            )?;
         }
         Ok(())
     }
@@ -184,7 +203,12 @@ impl<T, R> Event<'_, T, R> {
     /// When the value does not encode, or is longer than the topic takes.
     pub fn send<U, K: MaybeKey + ?Sized>(&self, topic: &Topic<U>, key: &K, value: &U) -> Result {
         let key = key.maybe_raw();
-        self.write(&topic.shared, key.as_deref(), |out| topic.codec.encode(value, out).map_err(Error::from), None)
+        self.write(
+            &topic.shared,
+            key.as_deref(),
+            |out| topic.codec.encode(value, out).map_err(Error::from),
+            None,
+        )
     }
 
     /// Sends the record as it came, bytes and headers, to `topic` under `key` as a part of this event.

@@ -1,12 +1,6 @@
 //! Tables as the application names them.
 
-use std::{
-    fmt,
-    hash::Hash,
-    marker::PhantomData,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{fmt, hash::Hash, marker::PhantomData, rc::Rc, sync::Arc};
 
 use faustus_core::{Codec, Store};
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,7 +22,9 @@ pub(crate) struct TableDef {
 
 impl fmt::Debug for TableDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableDef").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("TableDef")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,10 +50,25 @@ where
         let keys: Arc<dyn Codec<K>> = Arc::new(Json);
         let values: Arc<dyn Codec<V>> = Arc::new(Json);
         let shard = move |store| -> Rc<dyn AnyShard> {
-            Rc::new(TypedShard::new(Arc::clone(&table), Arc::clone(&keys), Arc::clone(&values), store))
+            Rc::new(TypedShard::new(
+                Arc::clone(&table),
+                Arc::clone(&keys),
+                Arc::clone(&values),
+                store,
+            ))
         };
-        let def = TableDef { name: Arc::clone(&name), shard: Box::new(shard) };
-        (Self { name, index, types: PhantomData }, def)
+        let def = TableDef {
+            name: Arc::clone(&name),
+            shard: Box::new(shard),
+        };
+        (
+            Self {
+                name,
+                index,
+                types: PhantomData,
+            },
+            def,
+        )
     }
 }
 
@@ -71,12 +82,18 @@ impl<K, V> Table<K, V> {
 
 impl<K, V> Clone for Table<K, V> {
     fn clone(&self) -> Self {
-        Self { name: Arc::clone(&self.name), index: self.index, types: PhantomData }
+        Self {
+            name: Arc::clone(&self.name),
+            index: self.index,
+            types: PhantomData,
+        }
     }
 }
 
 impl<K, V> fmt::Debug for Table<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -7,11 +7,7 @@ use std::{
 
 use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
 
-use crate::{
-    Error, Field, Key, MaybeKey, Record, Result,
-    client::Client,
-    runtime::TopicIndex,
-};
+use crate::{Error, Field, Key, MaybeKey, Record, Result, client::Client, runtime::TopicIndex};
 
 /// What all handles of one topic share.
 pub(crate) struct TopicShared {
@@ -54,14 +50,20 @@ impl TopicShared {
         match self.max_bytes.get() {
             Some(&max) if bytes > max => Err(Error::new(
                 crate::ErrorKind::Refused,
-                format!("a record of {bytes} bytes is longer than the {max} that topic {} takes", self.name),
+                format!(
+                    "a record of {bytes} bytes is longer than the {max} that topic {} takes",
+                    self.name
+                ),
             )),
             _ => Ok(()),
         }
     }
 
     fn not_running(&self) -> Error {
-        Error::config(format!("topic {} can be used once the application runs", self.name))
+        Error::config(format!(
+            "topic {} can be used once the application runs",
+            self.name
+        ))
     }
 }
 
@@ -93,7 +95,10 @@ impl<T> Topic<T> {
     /// The same topic with values encoded by `codec`.
     #[must_use]
     pub fn codec(self, codec: impl Codec<T> + 'static) -> Self {
-        Self { codec: Arc::new(codec), ..self }
+        Self {
+            codec: Arc::new(codec),
+            ..self
+        }
     }
 
     /// Sends `value` under `key` (`()` for none) **at once**: outside of any event and transaction,
@@ -108,14 +113,26 @@ impl<T> Topic<T> {
     /// # Cancel safety
     ///
     /// Dropping the future does not take the record back.
-    pub async fn send<K: MaybeKey + ?Sized>(&self, key: &K, value: &T) -> Result<(TopicPartition, Offset)> {
-        let client = self.shared.client.get().ok_or_else(|| self.shared.not_running())?;
+    pub async fn send<K: MaybeKey + ?Sized>(
+        &self,
+        key: &K,
+        value: &T,
+    ) -> Result<(TopicPartition, Offset)> {
+        let client = self
+            .shared
+            .client
+            .get()
+            .ok_or_else(|| self.shared.not_running())?;
         let mut bytes = Vec::new();
         self.codec.encode(value, &mut bytes)?;
         let key = key.maybe_raw();
-        self.shared.check_len(bytes.len() + key.as_ref().map_or(0, |key| key.len()))?;
+        self.shared
+            .check_len(bytes.len() + key.as_ref().map_or(0, |key| key.len()))?;
         let partition = self.shared.partition(key.as_deref(), client.spread())?;
-        let to = TopicPartition { topic: self.shared.name.clone(), partition };
+        let to = TopicPartition {
+            topic: self.shared.name.clone(),
+            partition,
+        };
         let offset = client.send(to.clone(), key.as_deref(), &bytes).await?;
         Ok((to, offset))
     }
@@ -130,8 +147,16 @@ impl<T> Topic<T> {
     ///
     /// Cancel safe.
     pub async fn end_offsets(&self) -> Result<Vec<Offset>> {
-        let client = self.shared.client.get().ok_or_else(|| self.shared.not_running())?;
-        let count = *self.shared.partitions.get().ok_or_else(|| self.shared.not_running())?;
+        let client = self
+            .shared
+            .client
+            .get()
+            .ok_or_else(|| self.shared.not_running())?;
+        let count = *self
+            .shared
+            .partitions
+            .get()
+            .ok_or_else(|| self.shared.not_running())?;
         client.end_offsets(&self.shared.name, count).await
     }
 
@@ -142,7 +167,9 @@ impl<T> Topic<T> {
         T: Record + 'static,
     {
         let name = format!("{}.{}", T::NAMESPACE, field.name());
-        self.group_by_key(&name, move |value, out| out.extend_from_slice(&field.get(value).raw()))
+        self.group_by_key(&name, move |value, out| {
+            out.extend_from_slice(&field.get(value).raw())
+        })
     }
 
     /// The records of this topic, each sent through a topic of the application's own under the key
@@ -155,20 +182,31 @@ impl<T> Topic<T> {
         name: &str,
         key: impl Fn(&T, &mut Vec<u8>) + Send + Sync + 'static,
     ) -> Source<T> {
-        let group = GroupBy { name: name.to_owned(), key: Arc::new(key) };
-        Source { topic: self.clone(), group: Some(group) }
+        let group = GroupBy {
+            name: name.to_owned(),
+            key: Arc::new(key),
+        };
+        Source {
+            topic: self.clone(),
+            group: Some(group),
+        }
     }
 }
 
 impl<T> Clone for Topic<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), codec: Arc::clone(&self.codec) }
+        Self {
+            shared: Arc::clone(&self.shared),
+            codec: Arc::clone(&self.codec),
+        }
     }
 }
 
 impl<T> fmt::Debug for Topic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Topic").field("name", &self.shared.name).finish_non_exhaustive()
+        f.debug_struct("Topic")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -189,7 +227,10 @@ pub struct Source<T> {
 impl<T> fmt::Debug for Source<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let group = self.group.as_ref().map(|group| &group.name);
-        f.debug_struct("Source").field("topic", &self.topic).field("group_by", &group).finish()
+        f.debug_struct("Source")
+            .field("topic", &self.topic)
+            .field("group_by", &group)
+            .finish()
     }
 }
 

@@ -8,8 +8,8 @@
 use std::{sync::Arc, time::Duration};
 
 use faustus_core::{
-    Change, Clock, Coordinator, GroupError, Offset, Producer, PublishError, Published, TransactionalProducer,
-    Transport, TransportError,
+    Change, Clock, Coordinator, GroupError, Offset, Producer, PublishError, Published,
+    TransactionalProducer, Transport, TransportError,
 };
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Guarantee,
-    membership::{GroupHandle, Permit},
+    membership::{Group, Permit},
 };
 
 /// How long a failed call waits before it is made again.
@@ -31,7 +31,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Committer {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
-    pub(crate) group: GroupHandle,
+    pub(crate) group: Arc<dyn Group>,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) guarantee: Guarantee,
@@ -54,7 +54,9 @@ impl Committer {
         match self.guarantee {
             Guarantee::ExactlyOnce => {
                 let id = &self.transactional_id;
-                let producer = self.transport.transactional_producer(id, TRANSACTION_TIMEOUT);
+                let producer = self
+                    .transport
+                    .transactional_producer(id, TRANSACTION_TIMEOUT);
                 self.transactional = Some(producer.await?);
             }
             Guarantee::AtLeastOnce => self.producer = Some(self.transport.producer().await?),
@@ -121,9 +123,9 @@ impl Committer {
                 let committed = producer.commit(permit.identity(), offsets).await;
                 committed.map(|()| published).map_err(PublishError::from)
             }
-            Ok(_) => {
-                Err(PublishError::from(TransportError::Aborted("the permit was taken back".to_owned())))
-            }
+            Ok(_) => Err(PublishError::from(TransportError::Aborted(
+                "the permit was taken back".to_owned(),
+            ))),
             Err(error) => Err(error),
         };
         drop(permit);
@@ -171,16 +173,23 @@ impl Committer {
 
     /// Whether an epoch of unknown outcome came to pass: the stable committed offsets tell.
     async fn was_committed(&self, epoch: &Epoch) -> Result<Option<Published>, Stop> {
-        let Some(first) = epoch.offsets.first() else { return Ok(None) };
+        let Some(first) = epoch.offsets.first() else {
+            return Ok(None);
+        };
         loop {
             let partitions = std::slice::from_ref(&first.partition);
             match self.coordinator.fetch_offsets(partitions, true).await {
                 Ok(committed) => {
                     let note = committed.first().and_then(|offset| offset.as_ref());
                     let note = note.and_then(|committed| OffsetNote::parse(&committed.metadata));
-                    return Ok(note.filter(|note| note.epoch == epoch.id).map(|_| Published::default()));
+                    return Ok(note
+                        .filter(|note| note.epoch == epoch.id)
+                        .map(|_| Published::default()));
                 }
-                Err(GroupError::UnstableOffsets | GroupError::Transport(TransportError::Unavailable(_))) => {
+                Err(
+                    GroupError::UnstableOffsets
+                    | GroupError::Transport(TransportError::Unavailable(_)),
+                ) => {
                     self.clock.sleep(AGAIN).await;
                 }
                 Err(error) => return Err(Stop::End(Outcome::Failed(error.to_string()))),
@@ -213,7 +222,9 @@ impl Committer {
         drop(permit);
         published.map_err(|error| match error {
             PublishError::Refused(refusals) => Stop::End(Outcome::Refused(refusals)),
-            PublishError::Transport(error) if error.is_transient() => Stop::Again(error.to_string()),
+            PublishError::Transport(error) if error.is_transient() => {
+                Stop::Again(error.to_string())
+            }
             PublishError::Transport(error) => {
                 self.producer = None;
                 Stop::End(Outcome::Failed(error.to_string()))
@@ -225,7 +236,10 @@ impl Committer {
         loop {
             let permit = self.permit(epoch).await?;
             let identity = permit.identity().clone();
-            let committed = self.coordinator.commit_offsets(identity, epoch.offsets.clone()).await;
+            let committed = self
+                .coordinator
+                .commit_offsets(identity, epoch.offsets.clone())
+                .await;
             drop(permit);
             match committed {
                 Ok(()) => return Ok(()),
@@ -250,7 +264,11 @@ impl Committer {
     async fn permit(&self, epoch: &Epoch) -> Result<Permit, Stop> {
         let lost = || Stop::End(Outcome::Lost("the membership ended".to_owned()));
         let permit = self.group.permit().await.ok_or_else(lost)?;
-        if self.ownership.covers(&epoch.tasks) { Ok(permit) } else { Err(lost()) }
+        if self.ownership.covers(&epoch.tasks) {
+            Ok(permit)
+        } else {
+            Err(lost())
+        }
     }
 }
 
@@ -276,16 +294,24 @@ fn write_stores(epoch: &Epoch, published: &Published) -> Result<(), faustus_core
     for write in &epoch.stores {
         let batch = &epoch.outgoing[write.outgoing].batch;
         let changes = (0..batch.len()).filter_map(|index| {
-            Some(Change { key: batch.key_bytes(index)?, value: batch.value_bytes(index) })
+            Some(Change {
+                key: batch.key_bytes(index)?,
+                value: batch.value_bytes(index),
+            })
         });
         let mut checkpoint = write.checkpoint;
         checkpoint.offset = match published.ends.get(write.outgoing) {
             Some(&end) => end,
             // Nobody knows where the records went: the data is right, and what the changelog holds
             // since the last checkpoint is applied once more at the next start.
-            None => write.store.checkpoint()?.map_or(Offset::ZERO, |before| before.offset),
+            None => write
+                .store
+                .checkpoint()?
+                .map_or(Offset::ZERO, |before| before.offset),
         };
-        write.store.apply(&changes.collect::<Vec<_>>(), &checkpoint)?;
+        write
+            .store
+            .apply(&changes.collect::<Vec<_>>(), &checkpoint)?;
     }
     Ok(())
 }

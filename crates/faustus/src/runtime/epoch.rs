@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use faustus_core::{Checkpoint, Offset, OffsetCommit, Outgoing, Refusal, Store, TopicId, Timestamp, TopicPartition};
+use faustus_core::{
+    Checkpoint, Offset, OffsetCommit, Outgoing, Refusal, Store, Timestamp, TopicId, TopicPartition,
+};
 
 use crate::membership::TaskId;
 
@@ -70,7 +72,11 @@ pub(crate) struct OffsetNote {
 impl fmt::Display for OffsetNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let EpochId { thread, count } = self.epoch;
-        write!(f, "f1 {thread:x}.{count:x} {} {}", self.topic, self.stream_time)
+        write!(
+            f,
+            "f1 {thread:x}.{count:x} {} {}",
+            self.topic, self.stream_time
+        )
     }
 }
 
@@ -85,7 +91,11 @@ impl OffsetNote {
         };
         let topic = TopicId(u128::from_str_radix(parts.next()?, 16).ok()?);
         let stream_time = Timestamp(parts.next()?.parse().ok()?);
-        Some(Self { epoch, topic, stream_time })
+        Some(Self {
+            epoch,
+            topic,
+            stream_time,
+        })
     }
 }
 

@@ -19,7 +19,12 @@ use std::{
 
 use faustus_core::{Batch, RecordRef};
 
-use super::{outputs::EventOutputs, retirement::Number, slots::Writer, task::{Note, TaskCore}};
+use super::{
+    outputs::EventOutputs,
+    retirement::Number,
+    slots::Writer,
+    task::{Note, TaskCore},
+};
 use crate::{Error, key::lane_of};
 
 /// How many events a lane takes before others on its thread get their turn.
@@ -147,11 +152,19 @@ impl LaneCore {
                 None => record.offset().0.rem_euclid(i64::from(self.lanes)) == i64::from(self.lane),
             };
             let records = delivery.batch.iter().zip(0_u32..);
-            records.filter(|(record, _)| routes_here(*record)).map(|(_, i)| i).collect::<Vec<_>>()
+            records
+                .filter(|(record, _)| routes_here(*record))
+                .map(|(_, i)| i)
+                .collect::<Vec<_>>()
         });
         let len = picked.as_ref().map_or(all, Vec::len);
         if len > 0 {
-            let slice = Slice { delivery: Rc::clone(delivery), picked, next: 0, len };
+            let slice = Slice {
+                delivery: Rc::clone(delivery),
+                picked,
+                next: 0,
+                len,
+            };
             self.inbox.borrow_mut().push_back(slice);
             self.wake();
         }
@@ -162,7 +175,10 @@ impl LaneCore {
         let next = self.take_next();
         if next.is_pending() {
             let mut asker = self.asker.borrow_mut();
-            if asker.as_ref().is_none_or(|asker| !asker.will_wake(cx.waker())) {
+            if asker
+                .as_ref()
+                .is_none_or(|asker| !asker.will_wake(cx.waker()))
+            {
                 *asker = Some(cx.waker().clone());
             }
         }
@@ -171,7 +187,11 @@ impl LaneCore {
 
     fn take_next(&self) -> Poll<Option<InFlight>> {
         if self.failure.borrow().is_some() {
-            return if self.mode.get() == Mode::Draining { Poll::Ready(None) } else { Poll::Pending };
+            return if self.mode.get() == Mode::Draining {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            };
         }
         if self.replay.take() {
             self.taken.set(self.taken.get() + 1);
@@ -191,7 +211,9 @@ impl LaneCore {
                 return Poll::Pending;
             }
         }
-        let Some(event) = self.pop() else { return Poll::Pending };
+        let Some(event) = self.pop() else {
+            return Poll::Pending;
+        };
         if let Some(turn) = &self.turn {
             turn.busy.set(true);
         }
@@ -213,7 +235,9 @@ impl LaneCore {
 
     /// Completes the event in flight, if there is one: what it did stays.
     pub(crate) fn complete(&self) {
-        let Some(event) = self.current.borrow_mut().take() else { return };
+        let Some(event) = self.current.borrow_mut().take() else {
+            return;
+        };
         self.task.complete(&event, &mut self.outputs.borrow_mut());
         self.pass_turn();
     }
@@ -290,7 +314,10 @@ impl LaneCore {
     pub(crate) fn current_writer(&self) -> Option<(Number, Writer)> {
         let current = self.current.borrow();
         let event = current.as_ref()?;
-        let writer = Writer { source: event.source(), offset: event.record().offset() };
+        let writer = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
         Some((event.number(), writer))
     }
 
@@ -315,7 +342,9 @@ impl LaneCore {
 
     fn head(&self) -> Option<Number> {
         let inbox = self.inbox.borrow();
-        inbox.front().map(|slice| slice.delivery.base + Number::from(slice.head()))
+        inbox
+            .front()
+            .map(|slice| slice.delivery.base + Number::from(slice.head()))
     }
 
     fn pop(&self) -> Option<InFlight> {
@@ -324,15 +353,24 @@ impl LaneCore {
         let index = slice.head();
         slice.next += 1;
         if slice.next < slice.len {
-            return Some(InFlight { delivery: Rc::clone(&slice.delivery), index });
+            return Some(InFlight {
+                delivery: Rc::clone(&slice.delivery),
+                index,
+            });
         }
-        inbox.pop_front().map(|slice| InFlight { delivery: slice.delivery, index })
+        inbox.pop_front().map(|slice| InFlight {
+            delivery: slice.delivery,
+            index,
+        })
     }
 }
 
 impl fmt::Debug for LaneCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("agent", &self.agent).field("lane", &self.lane).finish_non_exhaustive()
+        f.debug_struct("Lane")
+            .field("agent", &self.agent)
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
     }
 }
 

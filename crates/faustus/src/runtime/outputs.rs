@@ -4,7 +4,9 @@
 //! copies them into the thread's [`EpochOutputs`], one batch per partition, each record with the
 //! record it came from, so that a record that the log refuses leads back to its event.
 
-use faustus_core::{Batch, BatchBuilder, Outgoing, RecordRef, Timestamp, TopicName, TopicPartition};
+use faustus_core::{
+    Batch, BatchBuilder, Outgoing, RecordRef, Timestamp, TopicName, TopicPartition,
+};
 
 use super::{slots::Writer, thread::TaskKey};
 
@@ -50,7 +52,10 @@ impl EventOutputs {
     }
 
     fn iter(&self) -> impl Iterator<Item = (TopicIndex, u32, RecordRef<'_>)> {
-        self.to.iter().enumerate().map(|(i, &(topic, partition))| (topic, partition, self.records.get(i)))
+        self.to
+            .iter()
+            .enumerate()
+            .map(|(i, &(topic, partition))| (topic, partition, self.records.get(i)))
     }
 }
 
@@ -117,7 +122,10 @@ impl EpochOutputs {
         for (topic, partition) in self.used.drain(..) {
             let pending = std::mem::take(&mut self.topics[topic as usize][partition as usize]);
             let batch: Batch = pending.records.build();
-            let partition = TopicPartition { topic: names[topic as usize].clone(), partition };
+            let partition = TopicPartition {
+                topic: names[topic as usize].clone(),
+                partition,
+            };
             outgoing.push(Outgoing { partition, batch });
             origins.push(pending.origins);
         }

@@ -40,7 +40,9 @@ impl Ownership {
     /// Whether all `tasks` are ours and have been since these assignments.
     pub(crate) fn covers(&self, tasks: &[(TaskId, u64)]) -> bool {
         let owned = self.tasks.lock();
-        tasks.iter().all(|(task, assignment)| owned.get(task) == Some(assignment))
+        tasks
+            .iter()
+            .all(|(task, assignment)| owned.get(task) == Some(assignment))
     }
 }
 

@@ -55,8 +55,9 @@ impl Plan {
         let mut mistakes = def.mistakes();
         let subs = def.sub_topologies();
         let topics: Vec<TopicName> = def.topics.iter().map(|topic| topic.name.clone()).collect();
-        let changelogs: Vec<TopicName> =
-            (0..def.tables.len()).map(|table| def.changelog(table).into()).collect();
+        let changelogs: Vec<TopicName> = (0..def.tables.len())
+            .map(|table| def.changelog(table).into())
+            .collect();
         let all: Vec<TopicName> = topics.iter().chain(&changelogs).cloned().collect();
         let found = describe(admin, &all).await?;
         let counts = decide_counts(def, &subs, &found, &mut mistakes);
@@ -70,11 +71,19 @@ impl Plan {
                     config.cleanup = Some(CleanupPolicy::Delete);
                     config.retention = Some(None);
                 }
-                missing.push(NewTopic { name: topic.name.clone(), partitions: counts[index], replicas: None, config });
+                missing.push(NewTopic {
+                    name: topic.name.clone(),
+                    partitions: counts[index],
+                    replicas: None,
+                    config,
+                });
             }
         }
         for sub in &subs {
-            let partitions = sub.sources.first().map_or(0, |&source| counts[source as usize]);
+            let partitions = sub
+                .sources
+                .first()
+                .map_or(0, |&source| counts[source as usize]);
             for &table in &sub.tables {
                 let name = &changelogs[table];
                 match found.get(name) {
@@ -113,12 +122,18 @@ impl Plan {
         found: &HashMap<TopicName, TopicDescription>,
     ) -> Result<Self> {
         let get = |name: &TopicName| {
-            found.get(name).ok_or_else(|| Error::from(TransportError::UnknownTopic(name.clone())))
+            found
+                .get(name)
+                .ok_or_else(|| Error::from(TransportError::UnknownTopic(name.clone())))
         };
         for topic in &def.topics {
             let description = get(&topic.name)?;
             topic.partitions.get_or_init(|| description.partitions);
-            if let Some(max) = description.config.get("max.message.bytes").and_then(|max| max.parse().ok()) {
+            if let Some(max) = description
+                .config
+                .get("max.message.bytes")
+                .and_then(|max| max.parse().ok())
+            {
                 topic.max_bytes.get_or_init(|| max);
             }
         }
@@ -138,10 +153,21 @@ impl Plan {
                     delete_retention: description.delete_retention(),
                 });
             }
-            planned.push(PlannedSub { def: sub, partitions, changelogs: logs });
+            planned.push(PlannedSub {
+                def: sub,
+                partitions,
+                changelogs: logs,
+            });
         }
-        let ids = found.iter().map(|(name, topic)| (name.clone(), topic.id)).collect();
-        Ok(Self { subs: planned, topics, ids })
+        let ids = found
+            .iter()
+            .map(|(name, topic)| (name.clone(), topic.id))
+            .collect();
+        Ok(Self {
+            subs: planned,
+            topics,
+            ids,
+        })
     }
 
     /// The sub-topology of this name.
@@ -153,7 +179,12 @@ impl Plan {
     pub(crate) fn membership(&self) -> Vec<crate::membership::SubTopology> {
         let each = self.subs.iter().map(|sub| crate::membership::SubTopology {
             name: Arc::clone(&sub.def.name),
-            topics: sub.def.sources.iter().map(|&topic| self.topics[topic as usize].clone()).collect(),
+            topics: sub
+                .def
+                .sources
+                .iter()
+                .map(|&topic| self.topics[topic as usize].clone())
+                .collect(),
             partitions: sub.partitions,
             stateful: !sub.def.tables.is_empty(),
         });
@@ -170,17 +201,26 @@ fn decide_counts(
 ) -> Vec<u32> {
     let known = |index: usize| {
         let topic = &def.topics[index];
-        found.get(&topic.name).map(|found| found.partitions).or_else(|| topic.wanted.get().copied())
+        found
+            .get(&topic.name)
+            .map(|found| found.partitions)
+            .or_else(|| topic.wanted.get().copied())
     };
     let mut counts: Vec<Option<u32>> = (0..def.topics.len()).map(known).collect();
     // A topic that must be made follows the others of its sub-topology; a repartition topic that is
     // alone there follows the topic that feeds it.
     let fed_by = |topic: TopicIndex| {
-        def.agents.iter().find(|agent| agent.outputs.contains(&topic)).map(|agent| agent.source)
+        def.agents
+            .iter()
+            .find(|agent| agent.outputs.contains(&topic))
+            .map(|agent| agent.source)
     };
     for round in 0..2 {
         for sub in subs {
-            let of_sub = sub.sources.iter().find_map(|&source| counts[source as usize]);
+            let of_sub = sub
+                .sources
+                .iter()
+                .find_map(|&source| counts[source as usize]);
             for &source in &sub.sources {
                 let fed = || {
                     let is_repartition = def.repartitions.contains(&source);
@@ -200,12 +240,23 @@ fn decide_counts(
             }
         }
     }
-    let counts: Vec<u32> = counts.into_iter().map(|count| count.unwrap_or(DEFAULT_PARTITIONS)).collect();
+    let counts: Vec<u32> = counts
+        .into_iter()
+        .map(|count| count.unwrap_or(DEFAULT_PARTITIONS))
+        .collect();
     for sub in subs {
-        let each = sub.sources.iter().map(|&source| (source, counts[source as usize]));
-        if sub.sources.iter().any(|&source| counts[source as usize] != counts[sub.sources[0] as usize]) {
-            let each: Vec<_> =
-                each.map(|(source, count)| format!("{} has {count}", def.topics[source as usize].name)).collect();
+        let each = sub
+            .sources
+            .iter()
+            .map(|&source| (source, counts[source as usize]));
+        if sub
+            .sources
+            .iter()
+            .any(|&source| counts[source as usize] != counts[sub.sources[0] as usize])
+        {
+            let each: Vec<_> = each
+                .map(|(source, count)| format!("{} has {count}", def.topics[source as usize].name))
+                .collect();
             mistakes.push(format!(
                 "agents of {} share topics or tables, so their topics must have the same number of partitions: {}; \
                  group_by brings a topic to the number of the others",
@@ -222,7 +273,11 @@ async fn describe(
     names: &[TopicName],
 ) -> Result<HashMap<TopicName, TopicDescription>> {
     let found = admin.describe_topics(names).await?;
-    Ok(found.into_iter().flatten().map(|topic| (topic.name.clone(), topic)).collect())
+    Ok(found
+        .into_iter()
+        .flatten()
+        .map(|topic| (topic.name.clone(), topic))
+        .collect())
 }
 
 async fn create(admin: &dyn Admin, topics: &[NewTopic]) -> Result<()> {
@@ -234,7 +289,9 @@ async fn create(admin: &dyn Admin, topics: &[NewTopic]) -> Result<()> {
             // Another worker was faster.
             Ok(()) | Err(TransportError::TopicExists(_)) => {}
             Err(error) => {
-                return Err(Error::from(error).context(format!("topic {} cannot be made", topic.name)));
+                return Err(
+                    Error::from(error).context(format!("topic {} cannot be made", topic.name))
+                );
             }
         }
     }

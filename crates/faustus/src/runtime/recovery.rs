@@ -10,9 +10,9 @@
 use std::{future::poll_fn, ops::Range, rc::Rc, sync::Arc, time::Duration};
 
 use faustus_core::{
-    Change, Checkpoint, Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit, OffsetSpec,
-    ReadOptions, Store, StoreError, StoreProvider, Timestamp, TopicId, TopicPartition, Transport,
-    TransportError,
+    Change, Checkpoint, Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit,
+    OffsetSpec, ReadOptions, Store, StoreError, StoreProvider, Timestamp, TopicId, TopicPartition,
+    Transport, TransportError,
 };
 use faustus_store::validity;
 
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    membership::{GroupHandle, TaskId},
+    membership::{Group, TaskId},
 };
 
 /// How long a call that may succeed later waits before it is made again.
@@ -46,7 +46,7 @@ pub(crate) struct RecoveryContext {
     pub(crate) plan: Arc<Plan>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
-    pub(crate) group: GroupHandle,
+    pub(crate) group: Arc<dyn Group>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
     pub(crate) transaction_interval: Duration,
@@ -55,22 +55,42 @@ pub(crate) struct RecoveryContext {
 impl RecoveryContext {
     /// Sets a recovered task to work.
     pub(crate) fn run(&self, core: TaskCore, queue: &Arc<ReadyQueue>, limit: usize) -> Running {
-        let sub = self.plan.sub(&core.id.subtopology).map(|sub| sub.def.clone()).unwrap_or_default();
-        Running::new(&self.def, &sub, Rc::new(core), &self.transport.log(), queue, limit)
+        let sub = self
+            .plan
+            .sub(&core.id.subtopology)
+            .map(|sub| sub.def.clone())
+            .unwrap_or_default();
+        Running::new(
+            &self.def,
+            &sub,
+            Rc::new(core),
+            &self.transport.log(),
+            queue,
+            limit,
+        )
     }
 
     /// The records of the task's repartition topics that are committed.
     pub(crate) fn purge(&self, core: &TaskCore, purge: &mut Vec<(TopicPartition, Offset)>) {
         let repartitions = self.def.repartitions.iter();
-        let names: Vec<_> = repartitions.map(|&topic| &self.plan.topics[topic as usize]).collect();
-        for source in core.sources().iter().filter(|source| source.committed > Offset::ZERO) {
+        let names: Vec<_> = repartitions
+            .map(|&topic| &self.plan.topics[topic as usize])
+            .collect();
+        for source in core
+            .sources()
+            .iter()
+            .filter(|source| source.committed > Offset::ZERO)
+        {
             if names.contains(&&source.partition.topic) {
                 purge.push((source.partition.clone(), source.committed));
             }
         }
     }
 
-    async fn committed(&self, partitions: &[TopicPartition]) -> Result<Vec<Option<CommittedOffset>>> {
+    async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<CommittedOffset>>> {
         loop {
             match self.coordinator.fetch_offsets(partitions, true).await {
                 Ok(offsets) => return Ok(offsets),
@@ -90,10 +110,12 @@ impl RecoveryContext {
             let Some(permit) = self.group.permit().await else {
                 return Err(Error::new(ErrorKind::Lost, "the task is no longer ours"));
             };
-            let offsets = sources.iter().map(|source| {
-                OffsetCommit::new(source.partition.clone(), source.retired)
-            });
-            let committing = self.coordinator.commit_offsets(permit.identity().clone(), offsets.collect());
+            let offsets = sources
+                .iter()
+                .map(|source| OffsetCommit::new(source.partition.clone(), source.retired));
+            let committing = self
+                .coordinator
+                .commit_offsets(permit.identity().clone(), offsets.collect());
             match committing.await {
                 Ok(()) => return Ok(()),
                 Err(GroupError::IllegalGeneration | GroupError::RebalanceInProgress) => {}
@@ -107,7 +129,12 @@ impl RecoveryContext {
 
     async fn offset(&self, partition: &TopicPartition, spec: OffsetSpec) -> Result<Offset> {
         loop {
-            match self.transport.admin().offsets(std::slice::from_ref(partition), spec).await {
+            match self
+                .transport
+                .admin()
+                .offsets(std::slice::from_ref(partition), spec)
+                .await
+            {
                 Ok(offsets) => return Ok(offsets.first().copied().unwrap_or_default()),
                 Err(error) if may_pass(&error) => {
                     tracing::warn!(%partition, %error, "the ends of a partition cannot be read yet");
@@ -126,23 +153,44 @@ impl RecoveryContext {
 /// What only a person can decide; the text says what to do.
 pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Recovered> {
     let Some(sub) = context.plan.sub(&id.subtopology) else {
-        return Err(Error::config(format!("this program has no agents named {}", id.subtopology)));
+        return Err(Error::config(format!(
+            "this program has no agents named {}",
+            id.subtopology
+        )));
     };
-    let names = sub.def.sources.iter().map(|&topic| context.plan.topics[topic as usize].clone());
-    let partitions: Vec<_> =
-        names.map(|topic| TopicPartition { topic, partition: id.partition }).collect();
+    let names = sub
+        .def
+        .sources
+        .iter()
+        .map(|&topic| context.plan.topics[topic as usize].clone());
+    let partitions: Vec<_> = names
+        .map(|topic| TopicPartition {
+            topic,
+            partition: id.partition,
+        })
+        .collect();
     let committed = context.committed(&partitions).await?;
     let mut logs = Vec::new();
     for changelog in &sub.changelogs {
-        let partition = TopicPartition { topic: changelog.topic.clone(), partition: id.partition };
-        let end = context.offset(&partition, OffsetSpec::HighWatermark).await?;
+        let partition = TopicPartition {
+            topic: changelog.topic.clone(),
+            partition: id.partition,
+        };
+        let end = context
+            .offset(&partition, OffsetSpec::HighWatermark)
+            .await?;
         let start = context.offset(&partition, OffsetSpec::Earliest).await?;
         logs.push((changelog, partition, start..end));
     }
     let mut shards = Vec::new();
     let mut restored = 0;
     for (changelog, partition, range) in logs {
-        let recovery = TableRecovery { context: &context, id: &id, changelog, partition };
+        let recovery = TableRecovery {
+            context: &context,
+            id: &id,
+            changelog,
+            partition,
+        };
         shards.push(recovery.run(range, &mut restored).await?);
     }
     let fresh = committed.iter().any(Option::is_none);
@@ -150,9 +198,17 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
     let mut stream_time = Timestamp(i64::MIN);
     for (partition, committed) in partitions.into_iter().zip(committed) {
         let earliest = context.offset(&partition, OffsetSpec::Earliest).await?;
-        let end = context.offset(&partition, OffsetSpec::HighWatermark).await?;
+        let end = context
+            .offset(&partition, OffsetSpec::HighWatermark)
+            .await?;
         let topic = context.plan.ids.get(&partition.topic).copied();
-        let facts = SourceFacts { committed: committed.as_ref(), topic, earliest, end, has_state: restored > 0 };
+        let facts = SourceFacts {
+            committed: committed.as_ref(),
+            topic,
+            earliest,
+            end,
+            has_state: restored > 0,
+        };
         let (from, time) = start_of(&partition, &facts).map_err(Error::config)?;
         stream_time = stream_time.max(time);
         sources.push(SourceProgress::new(partition, from));
@@ -161,7 +217,11 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
         // From here on a missing offset beside a changelog with records means that it got lost.
         context.commit_first(&sources).await?;
     }
-    Ok(Recovered { shards, sources, stream_time })
+    Ok(Recovered {
+        shards,
+        sources,
+        stream_time,
+    })
 }
 
 /// What is known of a source when its first position is decided.
@@ -176,8 +236,17 @@ struct SourceFacts<'a> {
 }
 
 /// Where to begin to read, and the greatest event time that is known; or why nobody can tell.
-fn start_of(partition: &TopicPartition, facts: &SourceFacts<'_>) -> Result<(Offset, Timestamp), String> {
-    let &SourceFacts { committed, topic, earliest, end, has_state } = facts;
+fn start_of(
+    partition: &TopicPartition,
+    facts: &SourceFacts<'_>,
+) -> Result<(Offset, Timestamp), String> {
+    let &SourceFacts {
+        committed,
+        topic,
+        earliest,
+        end,
+        has_state,
+    } = facts;
     let Some(committed) = committed else {
         return if has_state {
             Err(format!(
@@ -211,7 +280,10 @@ fn start_of(partition: &TopicPartition, facts: &SourceFacts<'_>) -> Result<(Offs
             committed.offset
         ));
     }
-    Ok((committed.offset, note.map_or(Timestamp(i64::MIN), |note| note.stream_time)))
+    Ok((
+        committed.offset,
+        note.map_or(Timestamp(i64::MIN), |note| note.stream_time),
+    ))
 }
 
 /// The recovery of one table's partition.
@@ -236,7 +308,9 @@ impl TableRecovery<'_> {
         let mut position = from;
         let before = *restored;
         while position < range.end {
-            position = self.read(position, range.end, &shard, store.as_ref(), restored).await?;
+            position = self
+                .read(position, range.end, &shard, store.as_ref(), restored)
+                .await?;
         }
         let records = *restored - before;
         if records > 0 {
@@ -294,7 +368,10 @@ impl TableRecovery<'_> {
     ) -> Result<Offset> {
         let mut position = from;
         let log = self.context.transport.log();
-        let mut reader = match log.read(&self.partition, from, ReadOptions::default()).await {
+        let mut reader = match log
+            .read(&self.partition, from, ReadOptions::default())
+            .await
+        {
             Ok(reader) => reader,
             Err(error) => return self.again(position, error).await,
         };
@@ -328,7 +405,10 @@ impl TableRecovery<'_> {
     fn apply(&self, store: &dyn Store, fetched: &faustus_core::Fetched) -> Result<()> {
         let batch = &fetched.batch;
         let changes = (0..batch.len()).filter_map(|index| {
-            Some(Change { key: batch.key_bytes(index)?, value: batch.value_bytes(index) })
+            Some(Change {
+                key: batch.key_bytes(index)?,
+                value: batch.value_bytes(index),
+            })
         });
         let checkpoint = Checkpoint {
             changelog: self.changelog.id,
@@ -351,7 +431,10 @@ impl TableRecovery<'_> {
 
 /// Whether a read that failed so is worth another try.
 fn may_pass(error: &TransportError) -> bool {
-    matches!(error, TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_))
+    matches!(
+        error,
+        TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_)
+    )
 }
 
 #[cfg(test)]
@@ -359,9 +442,15 @@ mod tests {
     use super::*;
     use crate::runtime::epoch::EpochId;
 
-    fn decide(committed: Option<(i64, &str)>, ends: (i64, i64), has_state: bool) -> Result<i64, String> {
-        let committed = committed
-            .map(|(offset, metadata)| CommittedOffset { offset: Offset(offset), metadata: metadata.into() });
+    fn decide(
+        committed: Option<(i64, &str)>,
+        ends: (i64, i64),
+        has_state: bool,
+    ) -> Result<i64, String> {
+        let committed = committed.map(|(offset, metadata)| CommittedOffset {
+            offset: Offset(offset),
+            metadata: metadata.into(),
+        });
         let facts = SourceFacts {
             committed: committed.as_ref(),
             topic: Some(TopicId(7)),
@@ -385,22 +474,46 @@ mod tests {
 
     #[test]
     fn offsets_outside_the_log_are_never_reset_silently() {
-        assert!(decide(Some((3, "")), (4, 9), false).unwrap_err().contains("retention"));
-        assert!(decide(Some((10, "")), (4, 9), false).unwrap_err().contains("ends at 9"));
+        assert!(
+            decide(Some((3, "")), (4, 9), false)
+                .unwrap_err()
+                .contains("retention")
+        );
+        assert!(
+            decide(Some((10, "")), (4, 9), false)
+                .unwrap_err()
+                .contains("ends at 9")
+        );
     }
 
     #[test]
     fn state_without_an_offset_is_not_applied_to_again() {
-        assert!(decide(None, (4, 9), true).unwrap_err().contains("no committed offset"));
+        assert!(
+            decide(None, (4, 9), true)
+                .unwrap_err()
+                .contains("no committed offset")
+        );
     }
 
     #[test]
     fn a_topic_that_was_made_again_is_noticed() {
         let note = |topic| {
-            let epoch = EpochId { thread: 1, count: 2 };
-            OffsetNote { epoch, topic: TopicId(topic), stream_time: Timestamp(5) }.to_string()
+            let epoch = EpochId {
+                thread: 1,
+                count: 2,
+            };
+            OffsetNote {
+                epoch,
+                topic: TopicId(topic),
+                stream_time: Timestamp(5),
+            }
+            .to_string()
         };
         assert_eq!(decide(Some((5, &note(7))), (0, 9), true), Ok(5));
-        assert!(decide(Some((5, &note(8))), (0, 9), true).unwrap_err().contains("made again"));
+        assert!(
+            decide(Some((5, &note(8))), (0, 9), true)
+                .unwrap_err()
+                .contains("made again")
+        );
     }
 }

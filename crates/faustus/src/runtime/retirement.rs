@@ -114,8 +114,16 @@ mod tests {
             for &number in order.iter() {
                 tracker.complete(number as Number);
             }
-            let expected = readers.iter().zip(done.iter()).take_while(|(r, d)| r == d).count();
-            assert_eq!(tracker.retired(), expected as Number, "{readers:?} {order:?}");
+            let expected = readers
+                .iter()
+                .zip(done.iter())
+                .take_while(|(r, d)| r == d)
+                .count();
+            assert_eq!(
+                tracker.retired(),
+                expected as Number,
+                "{readers:?} {order:?}"
+            );
             for number in 0..readers.len() {
                 if done[number] < readers[number] {
                     done[number] += 1;

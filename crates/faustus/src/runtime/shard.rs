@@ -59,7 +59,13 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         values: Arc<dyn Codec<V>>,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
-        Self { table, slots: RefCell::new(Slots::new(store.is_some())), keys, values, store }
+        Self {
+            table,
+            slots: RefCell::new(Slots::new(store.is_some())),
+            keys,
+            values,
+            store,
+        }
     }
 
     /// Reads the value of `key`.
@@ -107,7 +113,9 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         for (key, value) in slots.iter() {
             visit(key, value);
         }
-        let Some(store) = &self.store else { return Ok(()) };
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
         let mut failed = None;
         store.scan(&mut |key, value| {
             let step = self.decode_key(key).and_then(|key| {
@@ -123,7 +131,9 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
     }
 
     fn fetch(&self, key: &K) -> Result<Option<V>> {
-        let Some(store) = &self.store else { return Ok(None) };
+        let Some(store) = &self.store else {
+            return Ok(None);
+        };
         let mut bytes = Vec::new();
         self.keys.encode(key, &mut bytes)?;
         match store.get(&bytes)? {
@@ -133,7 +143,9 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
     }
 
     fn decode_key(&self, bytes: &[u8]) -> Result<K> {
-        self.keys.decode(bytes).map_err(|e| Error::from(e).context(format!("table {}: key", self.table)))
+        self.keys
+            .decode(bytes)
+            .map_err(|e| Error::from(e).context(format!("table {}: key", self.table)))
     }
 
     fn decode_value(&self, bytes: &[u8]) -> Result<V> {
@@ -145,7 +157,10 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
     fn nested(&self) -> Error {
         Error::new(
             crate::ErrorKind::Application,
-            format!("table {} is used inside a closure that it called: take the value out first", self.table),
+            format!(
+                "table {} is used inside a closure that it called: take the value out first",
+                self.table
+            ),
         )
     }
 }
@@ -189,7 +204,12 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
                 record.finish();
                 Ok(())
             };
-            write().map_err(|e| Error::from(e).context(format!("table {}: a changed entry does not encode", self.table)))
+            write().map_err(|e| {
+                Error::from(e).context(format!(
+                    "table {}: a changed entry does not encode",
+                    self.table
+                ))
+            })
         })
     }
 
@@ -208,7 +228,10 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
         let mut failed = None;
         self.for_each(|key, value| {
             let (mut k, mut v) = (Vec::new(), Vec::new());
-            let encoded = self.keys.encode(key, &mut k).and_then(|()| self.values.encode(value, &mut v));
+            let encoded = self
+                .keys
+                .encode(key, &mut k)
+                .and_then(|()| self.values.encode(value, &mut v));
             match encoded {
                 Ok(()) => visit(&k, &v),
                 Err(error) => failed = Some(error),

@@ -104,7 +104,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     {
         let hash = self.hasher.hash_one(key);
         self.index
-            .find(hash, |&index| self.slot(index).is_some_and(|slot| slot.key.borrow() == key))
+            .find(hash, |&index| {
+                self.slot(index)
+                    .is_some_and(|slot| slot.key.borrow() == key)
+            })
             .copied()
     }
 
@@ -120,7 +123,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             return index;
         }
         let hash = self.hasher.hash_one(&key);
-        let slot = Some(Slot { key, value, event: NONE, writer: Writer::default(), epoch: NONE });
+        let slot = Some(Slot {
+            key,
+            value,
+            event: NONE,
+            writer: Writer::default(),
+            epoch: NONE,
+        });
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize] = slot;
@@ -132,9 +141,16 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
                 index
             }
         };
-        let Self { index: table, slots, hasher, .. } = self;
+        let Self {
+            index: table,
+            slots,
+            hasher,
+            ..
+        } = self;
         table.insert_unique(hash, index, |&i| {
-            slots[i as usize].as_ref().map_or(0, |slot| hasher.hash_one(&slot.key))
+            slots[i as usize]
+                .as_ref()
+                .map_or(0, |slot| hasher.hash_one(&slot.key))
         });
         index
     }
@@ -159,10 +175,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         writer: Writer,
         change: impl FnOnce(&mut Option<V>),
     ) {
-        let Some(slot) = self.slots[index as usize].as_mut() else { return };
+        let Some(slot) = self.slots[index as usize].as_mut() else {
+            return;
+        };
         if slot.event != event {
             let (old, old_writer) = (slot.value.clone(), slot.writer);
-            self.undo.push(Undo { event, slot: index, old, old_writer });
+            self.undo.push(Undo {
+                event,
+                slot: index,
+                old,
+                old_writer,
+            });
             slot.event = event;
         }
         slot.writer = writer;
@@ -173,7 +196,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     pub(crate) fn roll_back_event(&mut self, event: Number) {
         for at in (0..self.undo.len()).rev() {
             if self.undo[at].event == event {
-                let Undo { slot: index, old, old_writer, .. } = self.undo.remove(at);
+                let Undo {
+                    slot: index,
+                    old,
+                    old_writer,
+                    ..
+                } = self.undo.remove(at);
                 let before = self.last_event(index);
                 if let Some(slot) = self.slots[index as usize].as_mut() {
                     (slot.value, slot.event, slot.writer) = (old, before, old_writer);
@@ -235,7 +263,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
 
     /// The oldest cut epoch is stored: nothing can undo it any more.
     pub(crate) fn commit(&mut self) {
-        let Some(mut epoch) = self.cut.pop_front() else { return };
+        let Some(mut epoch) = self.cut.pop_front() else {
+            return;
+        };
         let number = self.epoch - 1 - self.cut.len() as u64;
         for (index, _) in epoch.drain(..) {
             if let Some(slot) = self.slots[index as usize].as_mut() {
@@ -257,7 +287,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             self.replace(slot, old);
             restored.push(slot);
         }
-        let epochs = std::mem::take(&mut self.cut).into_iter().chain([std::mem::take(&mut self.open)]);
+        let epochs = std::mem::take(&mut self.cut)
+            .into_iter()
+            .chain([std::mem::take(&mut self.open)]);
         for epoch in epochs.collect::<Vec<_>>().into_iter().rev() {
             for (slot, old) in epoch.into_iter().rev() {
                 self.replace(slot, old);
@@ -276,7 +308,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
 
     /// All present keys known here.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.slots.iter().flatten().filter_map(|slot| Some((&slot.key, slot.value.as_ref()?)))
+        self.slots
+            .iter()
+            .flatten()
+            .filter_map(|slot| Some((&slot.key, slot.value.as_ref()?)))
     }
 
     fn slot(&self, index: SlotIndex) -> Option<&Slot<K, V>> {
@@ -290,13 +325,24 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     }
 
     fn last_event(&self, index: SlotIndex) -> Number {
-        self.undo.iter().rev().find(|undo| undo.slot == index).map_or(NONE, |undo| undo.event)
+        self.undo
+            .iter()
+            .rev()
+            .find(|undo| undo.slot == index)
+            .map_or(NONE, |undo| undo.event)
     }
 
     fn retire(&mut self, undo: Undo<V>) {
-        let Undo { event, slot: index, old, .. } = undo;
+        let Undo {
+            event,
+            slot: index,
+            old,
+            ..
+        } = undo;
         let epoch = self.epoch;
-        let Some(slot) = self.slots[index as usize].as_mut() else { return };
+        let Some(slot) = self.slots[index as usize].as_mut() else {
+            return;
+        };
         if slot.event == event {
             slot.event = NONE;
         }

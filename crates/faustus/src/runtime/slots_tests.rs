@@ -9,9 +9,17 @@ type State = BTreeMap<u8, u32>;
 /// Two lanes, each with at most one event in flight; keys belong to lanes by parity.
 #[derive(Clone, Debug)]
 enum Step {
-    Write { lane: u8, key: u8, value: Option<u32> },
-    Complete { lane: u8 },
-    Fail { lane: u8 },
+    Write {
+        lane: u8,
+        key: u8,
+        value: Option<u32>,
+    },
+    Complete {
+        lane: u8,
+    },
+    Fail {
+        lane: u8,
+    },
     Cut,
     Commit,
     Abort,
@@ -55,7 +63,12 @@ impl Model {
     }
 
     fn retired(&self) -> u64 {
-        self.in_flight.iter().flatten().min().copied().unwrap_or(self.next)
+        self.in_flight
+            .iter()
+            .flatten()
+            .min()
+            .copied()
+            .unwrap_or(self.next)
     }
 
     fn event(&mut self, lane: u8) -> u64 {
@@ -73,7 +86,10 @@ fn content(slots: &Slots<u8, u32>) -> State {
 
 fn write(slots: &mut Slots<u8, u32>, event: u64, key: u8, value: Option<u32>) {
     let index = slots.find(&key).unwrap_or_else(|| slots.load(key, None));
-    let writer = Writer { source: 0, offset: Offset(event.cast_signed()) };
+    let writer = Writer {
+        source: 0,
+        offset: Offset(event.cast_signed()),
+    };
     slots.write(index, event, writer, |slot| *slot = value);
 }
 
@@ -148,7 +164,11 @@ fn a_backed_partition_forgets_what_is_stored() {
     write(&mut slots, 0, 1, Some(10));
     slots.retire_below(1);
     slots.cut(|_, _, _| Ok::<(), ()>(())).unwrap();
-    assert_eq!(slots.find(&1).map(|i| slots.value(i).copied()), Some(Some(10)), "needed until stored");
+    assert_eq!(
+        slots.find(&1).map(|i| slots.value(i).copied()),
+        Some(Some(10)),
+        "needed until stored"
+    );
     slots.commit();
     assert_eq!(slots.find(&1), None);
 }

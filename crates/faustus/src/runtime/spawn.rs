@@ -1,6 +1,10 @@
 //! The spawn seam: threads and tasks in production, tasks of one thread in tests.
 
-use std::{future::Future, pin::Pin, task::{Context, Poll}};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use faustus_core::BoxFuture;
 use tokio::sync::oneshot;
@@ -62,13 +66,18 @@ impl Spawn for Threads {
         let (spawned, alive) = Spawned::new();
         let work = move || {
             let _alive = alive;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(Default::default());
             match runtime {
                 Ok(runtime) => runtime.block_on(make()),
                 Err(error) => tracing::error!(%error, "a thread cannot start its runtime"),
             }
         };
-        if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+        if let Err(error) = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+        {
             tracing::error!(%error, name, "a thread cannot be started");
         }
         spawned
@@ -76,26 +85,5 @@ impl Spawn for Threads {
 
     fn task(&self, future: BoxFuture<'static, ()>) {
         tokio::spawn(future);
-    }
-}
-
-/// Tasks of the tokio runtime of the current thread, for everything.
-#[cfg(any(test, feature = "testing"))]
-#[derive(Debug)]
-pub(crate) struct OneThread;
-
-#[cfg(any(test, feature = "testing"))]
-impl Spawn for OneThread {
-    fn thread(&self, _name: &str, make: MakeLocal) -> Spawned {
-        let (spawned, alive) = Spawned::new();
-        tokio::task::spawn_local(async move {
-            let _alive = alive;
-            make().await;
-        });
-        spawned
-    }
-
-    fn task(&self, future: BoxFuture<'static, ()>) {
-        tokio::task::spawn_local(future);
     }
 }

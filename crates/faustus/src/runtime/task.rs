@@ -37,7 +37,12 @@ pub(crate) struct SourceProgress {
 impl SourceProgress {
     /// A source that begins at `from`.
     pub(crate) fn new(partition: TopicPartition, from: Offset) -> Self {
-        Self { partition, retired: from, cut: from, committed: from }
+        Self {
+            partition,
+            retired: from,
+            cut: from,
+            committed: from,
+        }
     }
 
     /// The same source, back at what is committed.
@@ -110,7 +115,10 @@ impl TaskCore {
 
     /// The shard of the table of this name.
     pub(crate) fn shard(&self, table: &str) -> Option<Rc<dyn AnyShard>> {
-        self.shards.iter().find(|shard| shard.table() == table).map(Rc::clone)
+        self.shards
+            .iter()
+            .find(|shard| shard.table() == table)
+            .map(Rc::clone)
     }
 
     /// Decides what becomes of a record when it is taken.
@@ -129,7 +137,10 @@ impl TaskCore {
     /// Forgets the failures of an event.
     pub(crate) fn forgive(&self, event: Option<&InFlight>) {
         if let Some(event) = event {
-            let record = Writer { source: event.source(), offset: event.record().offset() };
+            let record = Writer {
+                source: event.source(),
+                offset: event.record().offset(),
+            };
             self.failures.borrow_mut().remove(&record);
         }
     }
@@ -143,8 +154,12 @@ impl TaskCore {
     /// Forgets failures of records that are committed.
     pub(crate) fn forget_committed(&self) {
         let sources = self.sources.borrow();
-        self.failures.borrow_mut().retain(|record, _| record.offset >= sources[record.source].cut);
-        self.notes.borrow_mut().retain(|record, _| record.offset >= sources[record.source].cut);
+        self.failures
+            .borrow_mut()
+            .retain(|record, _| record.offset >= sources[record.source].cut);
+        self.notes
+            .borrow_mut()
+            .retain(|record, _| record.offset >= sources[record.source].cut);
     }
 
     /// What was decided for a record, told once.
@@ -153,7 +168,10 @@ impl TaskCore {
         if notes.is_empty() {
             return None;
         }
-        notes.remove(&Writer { source: event.source(), offset: event.record().offset() })
+        notes.remove(&Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        })
     }
 
     /// Numbers a batch that `readers` agents read; `position` is the position after it.
@@ -166,16 +184,28 @@ impl TaskCore {
     ) -> Rc<Delivery> {
         let base = self.tracker.borrow_mut().deliver(batch.len(), readers);
         self.bytes.set(self.bytes.get() + batch.bytes());
-        let delivery = Rc::new(Delivery { batch, source, base });
-        self.deliveries.borrow_mut().push_back((Rc::clone(&delivery), position));
+        let delivery = Rc::new(Delivery {
+            batch,
+            source,
+            base,
+        });
+        self.deliveries
+            .borrow_mut()
+            .push_back((Rc::clone(&delivery), position));
         delivery
     }
 
     /// A reader is done with `event`; `outputs` is what it sent, and is left empty.
     pub(crate) fn complete(&self, event: &InFlight, outputs: &mut EventOutputs) {
         let number = event.number();
-        let record = Writer { source: event.source(), offset: event.record().offset() };
-        let origin = Origin { task: self.key, record };
+        let record = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
+        let origin = Origin {
+            task: self.key,
+            record,
+        };
         let mut tracker = self.tracker.borrow_mut();
         let grew = tracker.complete(number);
         let retired = tracker.retired();
@@ -183,7 +213,10 @@ impl TaskCore {
         if !grew {
             if !outputs.is_empty() {
                 let mut waiting = self.waiting.borrow_mut();
-                waiting.entry(number).or_default().push((origin, std::mem::take(outputs)));
+                waiting
+                    .entry(number)
+                    .or_default()
+                    .push((origin, std::mem::take(outputs)));
             }
             return;
         }
@@ -192,7 +225,10 @@ impl TaskCore {
             self.publish(origin, outputs);
         } else {
             if !outputs.is_empty() {
-                waiting.entry(number).or_default().push((origin, std::mem::take(outputs)));
+                waiting
+                    .entry(number)
+                    .or_default()
+                    .push((origin, std::mem::take(outputs)));
             }
             while let Some(entry) = waiting.first_entry() {
                 if *entry.key() >= retired {
@@ -245,7 +281,8 @@ impl TaskCore {
             if done > 0 {
                 let last = delivery.batch.get(done - 1);
                 records |= last.offset() >= source.cut;
-                self.stream_time.set(self.stream_time.get().max(last.timestamp()));
+                self.stream_time
+                    .set(self.stream_time.get().max(last.timestamp()));
             }
             if done < len {
                 if done > 0 {
@@ -254,10 +291,13 @@ impl TaskCore {
                 break;
             }
             source.retired = *position;
-            self.bytes.set(self.bytes.get().saturating_sub(delivery.batch.bytes()));
+            self.bytes
+                .set(self.bytes.get().saturating_sub(delivery.batch.bytes()));
             deliveries.pop_front();
         }
-        records || self.wrote_alone.get() || sources.iter().any(|source| source.retired > source.cut)
+        records
+            || self.wrote_alone.get()
+            || sources.iter().any(|source| source.retired > source.cut)
     }
 
     /// What is retired is cut: it belongs to the epoch that is being made.
@@ -282,7 +322,11 @@ impl TaskCore {
     pub(crate) fn is_settled(&self) -> bool {
         self.tracker.borrow().is_idle()
             && self.deliveries.borrow().is_empty()
-            && self.sources.borrow().iter().all(|source| source.retired == source.committed)
+            && self
+                .sources
+                .borrow()
+                .iter()
+                .all(|source| source.retired == source.committed)
     }
 
     /// How many events retired since the task started.
@@ -312,6 +356,8 @@ impl TaskCore {
 
 impl std::fmt::Debug for TaskCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Task").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

@@ -47,10 +47,7 @@ pub(crate) type TaskKey = u64;
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Recover these tasks and run them, for the assignment of this number.
-    Start {
-        tasks: Vec<TaskId>,
-        assignment: u64,
-    },
+    Start { tasks: Vec<TaskId>, assignment: u64 },
     /// Bring these tasks to an end: finish what is in flight until `deadline`, store it, answer.
     Stop {
         tasks: Vec<TaskId>,
@@ -58,9 +55,7 @@ pub(crate) enum Command {
         done: oneshot::Sender<()>,
     },
     /// Forget all tasks of assignments up to this one and store nothing of them.
-    Drop {
-        assignment: u64,
-    },
+    Drop { assignment: u64 },
     /// Pass over a record.
     Skip(TopicPartition, Offset),
     /// Let parked tasks go on.
@@ -78,6 +73,8 @@ pub struct TaskStatus {
     pub task: TaskId,
     /// What it does.
     pub state: TaskState,
+    /// The source partitions it reads; none before it runs.
+    pub sources: Vec<TopicPartition>,
     /// How many events retired since it started here.
     pub retired: u64,
 }
@@ -221,7 +218,10 @@ impl WorkerThread {
         if self.sleep.as_ref().is_none_or(|(armed, _)| *armed != at) {
             self.sleep = Some((at, self.context.clock.sleep(at.saturating_sub(now))));
         }
-        let slept = self.sleep.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready());
+        let slept = self
+            .sleep
+            .as_mut()
+            .is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready());
         if slept {
             self.sleep = None;
         }
@@ -248,7 +248,11 @@ impl WorkerThread {
                     self.start(id, assignment);
                 }
             }
-            Command::Stop { tasks, deadline, done } => self.stop(&tasks, deadline, done, now),
+            Command::Stop {
+                tasks,
+                deadline,
+                done,
+            } => self.stop(&tasks, deadline, done, now),
             Command::Drop { assignment } => {
                 self.tasks.retain(|_, task| task.assignment > assignment);
                 self.outputs.borrow_mut().clear();
@@ -278,13 +282,24 @@ impl WorkerThread {
         let key = self.next_key;
         self.next_key += 1;
         let recovery = Box::pin(recover(self.context.recovery.clone(), id.clone()));
-        self.tasks.insert(key, Task { id, assignment, state: State::Recovering(recovery) });
+        self.tasks.insert(
+            key,
+            Task {
+                id,
+                assignment,
+                state: State::Recovering(recovery),
+            },
+        );
         self.ready.waker(Token::Recovery(key)).wake();
     }
 
     fn stop(&mut self, ids: &[TaskId], deadline: Duration, done: oneshot::Sender<()>, _: Duration) {
         let mut keys = Vec::new();
-        for (key, task) in self.tasks.iter_mut().filter(|(_, task)| ids.contains(&task.id)) {
+        for (key, task) in self
+            .tasks
+            .iter_mut()
+            .filter(|(_, task)| ids.contains(&task.id))
+        {
             if let State::Running(running) = &mut task.state {
                 running.drain();
             }
@@ -292,13 +307,23 @@ impl WorkerThread {
         }
         // What does not run yet has nothing to store.
         keys.retain(|key| {
-            let runs = matches!(self.tasks.get(key), Some(Task { state: State::Running(_), .. }));
+            let runs = matches!(
+                self.tasks.get(key),
+                Some(Task {
+                    state: State::Running(_),
+                    ..
+                })
+            );
             if !runs {
                 self.tasks.remove(key);
             }
             runs
         });
-        self.stopping.push(Stopping { tasks: keys, deadline, done: Some(done) });
+        self.stopping.push(Stopping {
+            tasks: keys,
+            deadline,
+            done: Some(done),
+        });
     }
 
     fn resume(&mut self) {
@@ -320,9 +345,12 @@ impl WorkerThread {
     fn dump(&self, table: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut entries = Vec::new();
         for task in self.tasks.values() {
-            let State::Running(running) = &task.state else { continue };
+            let State::Running(running) = &task.state else {
+                continue;
+            };
             if let Some(shard) = running.core.shard(table) {
-                let dumped = shard.dump(&mut |key, value| entries.push((key.to_vec(), value.to_vec())));
+                let dumped =
+                    shard.dump(&mut |key, value| entries.push((key.to_vec(), value.to_vec())));
                 if let Err(error) = dumped {
                     tracing::error!(table, %error, "table cannot be read");
                 }
@@ -338,7 +366,9 @@ impl WorkerThread {
             let seeded = self.context.seed.is_some();
             let random = &mut self.random;
             let pick = |len| if seeded { next_random(random) % len } else { 0 };
-            let Some(token) = self.ready.pop(pick) else { break };
+            let Some(token) = self.ready.pop(pick) else {
+                break;
+            };
             self.poll_token(token, now);
         }
         round > 0
@@ -346,7 +376,9 @@ impl WorkerThread {
 
     fn poll_token(&mut self, token: Token, now: Duration) {
         let (Token::Recovery(key) | Token::Source(key, _) | Token::Lane(key, _)) = token;
-        let Some(task) = self.tasks.get_mut(&key) else { return };
+        let Some(task) = self.tasks.get_mut(&key) else {
+            return;
+        };
         match (&mut task.state, token) {
             (State::Running(running), Token::Source(_, index)) => running.poll_source(index),
             (State::Running(running), Token::Lane(_, index)) => running.poll_lane(index, now),
@@ -376,7 +408,21 @@ impl Task {
                 (state, running.core.retired())
             }
         };
-        TaskStatus { task: self.id.clone(), state, retired }
+        let sources = match &self.state {
+            State::Running(running) => running
+                .core
+                .sources()
+                .iter()
+                .map(|source| source.partition.clone())
+                .collect(),
+            State::Recovering(_) | State::Refused(_) => Vec::new(),
+        };
+        TaskStatus {
+            task: self.id.clone(),
+            state,
+            sources,
+            retired,
+        }
     }
 }
 

@@ -92,28 +92,46 @@ impl AppDef {
             ));
         }
         for topic in self.topics.iter().filter(|topic| !topic.name.is_valid()) {
-            found.push(format!("topic name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'", topic.name));
+            found.push(format!(
+                "topic name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'",
+                topic.name
+            ));
         }
         let mut names = BTreeSet::new();
         for agent in &self.agents {
             if !names.insert(&agent.name) {
-                found.push(format!("two agents are named {:?}: names are identities, give each its own", agent.name));
+                found.push(format!(
+                    "two agents are named {:?}: names are identities, give each its own",
+                    agent.name
+                ));
             }
         }
         let mut names = BTreeSet::new();
         for table in &self.tables {
             if !names.insert(&table.name) {
-                found.push(format!("two tables are named {:?}: make the table once and clone the handle", table.name));
+                found.push(format!(
+                    "two tables are named {:?}: make the table once and clone the handle",
+                    table.name
+                ));
             }
         }
         for (index, table) in self.tables.iter().enumerate() {
-            let writers = self.agents.iter().filter(|agent| agent.tables.contains(&index));
-            let lanes: BTreeMap<u32, Vec<&str>> = writers.fold(BTreeMap::new(), |mut lanes, agent| {
-                lanes.entry(agent.concurrency).or_default().push(&agent.name);
-                lanes
-            });
+            let writers = self
+                .agents
+                .iter()
+                .filter(|agent| agent.tables.contains(&index));
+            let lanes: BTreeMap<u32, Vec<&str>> =
+                writers.fold(BTreeMap::new(), |mut lanes, agent| {
+                    lanes
+                        .entry(agent.concurrency)
+                        .or_default()
+                        .push(&agent.name);
+                    lanes
+                });
             if lanes.len() > 1 {
-                let each = lanes.iter().map(|(n, agents)| format!("{} with {n}", agents.join(", ")));
+                let each = lanes
+                    .iter()
+                    .map(|(n, agents)| format!("{} with {n}", agents.join(", ")));
                 found.push(format!(
                     "agents that write table {} must have the same concurrency: {}",
                     table.name,
@@ -134,7 +152,10 @@ impl AppDef {
                     || one.tables.iter().any(|table| other.tables.contains(table));
                 if shared {
                     let (from, to) = (group[b], group[a]);
-                    group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+                    group
+                        .iter_mut()
+                        .filter(|g| **g == from)
+                        .for_each(|g| *g = to);
                 }
             }
         }
@@ -142,16 +163,24 @@ impl AppDef {
         for (agent, group) in group.into_iter().enumerate() {
             groups.entry(group).or_default().push(agent);
         }
-        let mut cut: Vec<_> = groups.into_values().map(|agents| self.sub_topology(agents)).collect();
+        let mut cut: Vec<_> = groups
+            .into_values()
+            .map(|agents| self.sub_topology(agents))
+            .collect();
         cut.sort_by(|a, b| a.name.cmp(&b.name));
         cut
     }
 
     fn sub_topology(&self, agents: Vec<usize>) -> SubTopologyDef {
         let all = || agents.iter().map(|&agent| &self.agents[agent]);
-        let name = all().map(|agent| &agent.name).min().map_or_else(|| "".into(), Arc::clone);
+        let name = all()
+            .map(|agent| &agent.name)
+            .min()
+            .map_or_else(|| "".into(), Arc::clone);
         let sources: BTreeSet<_> = all().map(|agent| agent.source).collect();
-        let tables: BTreeSet<_> = all().flat_map(|agent| agent.tables.iter().copied()).collect();
+        let tables: BTreeSet<_> = all()
+            .flat_map(|agent| agent.tables.iter().copied())
+            .collect();
         SubTopologyDef {
             name,
             sources: sources.into_iter().collect(),
@@ -163,7 +192,9 @@ impl AppDef {
 
 impl fmt::Debug for AppDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppDef").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("AppDef")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,13 +207,21 @@ mod tests {
     }
 
     fn names(def: &AppDef) -> Vec<(String, usize)> {
-        def.sub_topologies().iter().map(|sub| (sub.name.to_string(), sub.agents.len())).collect()
+        def.sub_topologies()
+            .iter()
+            .map(|sub| (sub.name.to_string(), sub.agents.len()))
+            .collect()
     }
 
     #[test]
     fn agents_that_share_a_topic_or_a_table_stay_together() {
         let app = App::new("app");
-        let (a, b, c, d) = (app.topic("a"), app.topic("b"), app.topic("c"), app.topic("d"));
+        let (a, b, c, d) = (
+            app.topic("a"),
+            app.topic("b"),
+            app.topic("c"),
+            app.topic("d"),
+        );
         let shared: Table<String, u32> = app.table("shared");
         let def = app
             .agent("one", &a, |x| x.table(&shared).run(nothing))

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result, Settings,
     client::Client,
-    membership::{GroupEvent, GroupHandle, TaskId},
+    membership::{Assigned, Group, GroupEvent, MemberConfig, TaskId, classic_group},
 };
 
 /// What a worker works with.
@@ -81,13 +81,18 @@ pub(crate) async fn run(
         topic.client.get_or_init(|| client.clone());
     }
     let coordinator = env.transport.coordinator(&def.name);
-    let (group, membership) = crate::membership::start(env.membership(&def, &plan), Arc::clone(&coordinator));
+    let (group, driver) = classic_group(
+        env.member(&def, &plan),
+        Arc::clone(&coordinator),
+        Arc::clone(&env.clock),
+    );
+    let group: Arc<dyn Group> = Arc::new(group);
     let recovery = RecoveryContext {
         def: Arc::clone(&def),
         plan: Arc::clone(&plan),
         transport: Arc::clone(&env.transport),
         coordinator,
-        group: group.clone(),
+        group: Arc::clone(&group),
         clock: Arc::clone(&env.clock),
         stores: env.stores.clone(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
@@ -103,17 +108,39 @@ pub(crate) async fn run(
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &recovery).await?;
-    let membership = env.spawn.thread("faustus-group", Box::new(move || Box::pin(membership)));
+    let membership = env
+        .spawn
+        .thread("faustus-group", Box::new(move || Box::pin(driver.run())));
     for task in &def.tasks {
-        env.spawn.task(Box::pin(run_task(Arc::clone(&task.name), Arc::clone(&task.start), Arc::clone(&env.clock))));
+        env.spawn.task(Box::pin(run_task(
+            Arc::clone(&task.name),
+            Arc::clone(&task.start),
+            Arc::clone(&env.clock),
+        )));
     }
     let result = control.serve(&mut requests).await;
     if result.is_err() {
-        control.abandon();
+        control.lose();
     }
     control.end_threads().await;
+    drop(control);
+    drop(recovery);
     membership.ended().await;
     result
+}
+
+impl Environment {
+    fn member(&self, def: &AppDef, plan: &Plan) -> MemberConfig {
+        let mut member = MemberConfig::new(&*def.name, plan.membership());
+        let drain = self.settings.drain_timeout;
+        member.instance.clone_from(&self.settings.instance);
+        member.session_timeout = self.settings.session_timeout;
+        // A revoke takes the drain, and as long again for the last epoch.
+        member.revoke_timeout = drain * 3;
+        member.rebalance_timeout = member.revoke_timeout + member.commit_timeout + drain;
+        member.lease_margin = member.lease_margin.min(member.session_timeout / 4);
+        member
+    }
 }
 
 async fn run_task(
@@ -128,7 +155,7 @@ async fn run_task(
 }
 
 struct Control {
-    group: GroupHandle,
+    group: Arc<dyn Group>,
     ownership: Arc<Ownership>,
     threads: Vec<Thread>,
     assignment: u64,
@@ -146,7 +173,7 @@ impl Control {
             let mut committer = Committer {
                 transport: Arc::clone(&env.transport),
                 coordinator: Arc::clone(&recovery.coordinator),
-                group: self.group.clone(),
+                group: Arc::clone(&self.group),
                 ownership: Arc::clone(&self.ownership),
                 clock: Arc::clone(&env.clock),
                 guarantee: settings.guarantee,
@@ -170,12 +197,20 @@ impl Control {
             let committing = move || -> super::topology::LocalFuture<()> {
                 Box::pin(committer.run(to_commit, ended))
             };
-            env.spawn.thread(&format!("faustus-commit-{index}"), Box::new(committing)).detach();
+            env.spawn
+                .thread(&format!("faustus-commit-{index}"), Box::new(committing))
+                .detach();
             let working = move || -> super::topology::LocalFuture<()> {
                 Box::pin(WorkerThread::new(context, commanded, epochs, outcomes).run())
             };
-            let done = env.spawn.thread(&format!("faustus-worker-{index}"), Box::new(working));
-            self.threads.push(Thread { commands, done, tasks: Vec::new() });
+            let done = env
+                .spawn
+                .thread(&format!("faustus-worker-{index}"), Box::new(working));
+            self.threads.push(Thread {
+                commands,
+                done,
+                tasks: Vec::new(),
+            });
         }
         Ok(())
     }
@@ -197,28 +232,51 @@ impl Control {
                 event = self.group.next_event() => event,
             };
             match event {
-                GroupEvent::Assigned { added, generation, .. } => {
+                GroupEvent::Assigned(Assigned {
+                    added, generation, ..
+                }) => {
                     tracing::info!(generation, tasks = added.len(), "tasks assigned");
-                    self.assign(&added);
+                    self.assign(&added.into_iter().collect::<Vec<_>>());
                 }
-                GroupEvent::Revoked { tasks } => {
-                    tracing::info!(tasks = tasks.len(), "tasks revoked");
-                    self.stop(&tasks).await;
-                    self.group.revoked_done();
+                GroupEvent::Revoked { tasks, generation } => {
+                    tracing::info!(generation, tasks = tasks.len(), "tasks revoked");
+                    self.stop(&tasks.into_iter().collect::<Vec<_>>()).await;
+                    self.group.revoked_done(generation);
                 }
                 GroupEvent::Lost { reason } => {
                     tracing::warn!(%reason, "membership lost: all tasks are dropped");
                     self.lose();
                 }
-                GroupEvent::Failed(error) => {
-                    return Err(Error::config(format!("the consumer group cannot be joined: {error}")));
-                }
+                GroupEvent::Left => return Err(Error::new(ErrorKind::Lost, "the group was left")),
+                GroupEvent::Failed(error) => return Err(Error::config(error.to_string())),
             }
         }
-        let mine: Vec<TaskId> = self.threads.iter().flat_map(|thread| thread.tasks.iter().cloned()).collect();
+        let mine: Vec<TaskId> = self
+            .threads
+            .iter()
+            .flat_map(|thread| thread.tasks.iter().cloned())
+            .collect();
         self.stop(&mine).await;
-        self.group.leave().await;
+        self.leave().await;
         Ok(if self.cut { Ended::Cut } else { Ended::Drained })
+    }
+
+    /// Lets the others go on without waiting for the session to end.
+    async fn leave(&self) {
+        self.group.leave(false);
+        let left = async {
+            while !matches!(
+                self.group.next_event().await,
+                GroupEvent::Left | GroupEvent::Failed(_)
+            ) {}
+        };
+        tokio::select! {
+            biased;
+            () = left => {}
+            () = self.clock.sleep(self.drain) => {
+                tracing::warn!("the group was not left in time; others wait for the session to end");
+            }
+        }
     }
 
     async fn serve_request(&mut self, request: Request) {
@@ -231,7 +289,10 @@ impl Control {
                 let _ = answer.send(self.ask_all(Command::Status).await);
             }
             Request::Dump(table, answer) => {
-                let _ = answer.send(self.ask_all(|to| Command::Dump(Arc::clone(&table), to)).await);
+                let _ = answer.send(
+                    self.ask_all(|to| Command::Dump(Arc::clone(&table), to))
+                        .await,
+                );
             }
             Request::Shutdown => {}
         }
@@ -259,7 +320,12 @@ impl Control {
         self.ownership.gain(added, self.assignment);
         let mut by_thread: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
         for task in added {
-            let (index, thread) = match self.threads.iter_mut().enumerate().min_by_key(|(_, t)| t.tasks.len()) {
+            let (index, thread) = match self
+                .threads
+                .iter_mut()
+                .enumerate()
+                .min_by_key(|(_, t)| t.tasks.len())
+            {
                 Some(found) => found,
                 None => return,
             };
@@ -267,7 +333,10 @@ impl Control {
             by_thread.entry(index).or_default().push(task.clone());
         }
         for (index, tasks) in by_thread {
-            let _ = self.threads[index].commands.send(Command::Start { tasks, assignment: self.assignment });
+            let _ = self.threads[index].commands.send(Command::Start {
+                tasks,
+                assignment: self.assignment,
+            });
         }
     }
 
@@ -276,11 +345,18 @@ impl Control {
         let deadline = self.clock.monotonic() + self.drain;
         let mut waits = Vec::new();
         for thread in &mut self.threads {
-            let (mine, others) = thread.tasks.drain(..).partition(|task| tasks.contains(task));
+            let (mine, others) = thread
+                .tasks
+                .drain(..)
+                .partition(|task| tasks.contains(task));
             thread.tasks = others;
             if !Vec::is_empty(&mine) {
                 let (done, ended) = oneshot::channel();
-                let _ = thread.commands.send(Command::Stop { tasks: mine, deadline, done });
+                let _ = thread.commands.send(Command::Stop {
+                    tasks: mine,
+                    deadline,
+                    done,
+                });
                 waits.push(ended);
             }
         }
@@ -306,26 +382,27 @@ impl Control {
         }
     }
 
-    fn abandon(&mut self) {
-        self.lose();
-        self.group.abandon();
-    }
-
     async fn end_threads(&mut self) {
-        for Thread { commands, done, .. } in self.threads.drain(..) {
-            drop(commands);
-            done.ended().await;
+        let ends: Vec<Spawned> = self.threads.drain(..).map(|thread| thread.done).collect();
+        let patience = self.clock.sleep(self.drain);
+        tokio::select! {
+            biased;
+            _ = join_all(ends.into_iter().map(Spawned::ended)) => {}
+            () = patience => tracing::error!("a worker thread is blocked and is left behind"),
         }
     }
 }
 
 /// The index of the first thread that ended by itself.
 async fn first_ended(threads: &mut [Thread]) -> usize {
-    let ends = threads.iter_mut().map(|thread| Box::pin(thread.done.wait()));
+    let ends = threads
+        .iter_mut()
+        .map(|thread| Box::pin(thread.done.wait()));
     futures_util::future::select_all(ends).await.1
 }
 
 /// A number for a worker thread that no other one has, as far as seeds differ.
 fn identity(seed: u64, index: usize) -> u64 {
-    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(index as u64)
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(index as u64)
 }

@@ -1,8 +1,15 @@
 //! The worker thread's epochs: when one is cut, what it holds, and what its end means.
 
-use std::{rc::Rc, sync::Arc, task::{Context, Poll}, time::Duration};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use faustus_core::{BatchBuilder, Checkpoint, Offset, OffsetCommit, Outgoing, Refusal, TopicPartition};
+use faustus_core::{
+    BatchBuilder, Checkpoint, Offset, OffsetCommit, Outgoing, Refusal, TopicPartition,
+};
 
 use crate::{
     Error, ErrorKind, Guarantee, Result,
@@ -45,7 +52,9 @@ impl WorkerThread {
         let mut at = |moment: Duration| wake_at = Some(wake_at.map_or(moment, |w| w.min(moment)));
         let mut dirty = false;
         for task in self.tasks.values_mut() {
-            let State::Running(running) = &mut task.state else { continue };
+            let State::Running(running) = &mut task.state else {
+                continue;
+            };
             dirty |= running.core.progress();
             running.feed();
             if let Some(moment) = running.next_retry(now) {
@@ -98,7 +107,11 @@ impl WorkerThread {
         for mut stopping in std::mem::take(&mut self.stopping) {
             let late = now >= stopping.deadline;
             stopping.tasks.retain(|key| {
-                let Some(Task { state: State::Running(running), .. }) = self.tasks.get_mut(key) else {
+                let Some(Task {
+                    state: State::Running(running),
+                    ..
+                }) = self.tasks.get_mut(key)
+                else {
                     return false;
                 };
                 if late {
@@ -107,7 +120,10 @@ impl WorkerThread {
                 if !running.is_drained() {
                     return true;
                 }
-                let involved = self.under_way.as_ref().is_some_and(|epoch| epoch.tasks.contains(key));
+                let involved = self
+                    .under_way
+                    .as_ref()
+                    .is_some_and(|epoch| epoch.tasks.contains(key));
                 if running.core.progress() || involved {
                     urgent = true;
                     return true;
@@ -126,7 +142,11 @@ impl WorkerThread {
             self.stopping.push(stopping);
         }
         // A task goes when nobody waits for its end any more.
-        let waited: Vec<TaskKey> = self.stopping.iter().flat_map(|s| s.tasks.iter().copied()).collect();
+        let waited: Vec<TaskKey> = self
+            .stopping
+            .iter()
+            .flat_map(|s| s.tasks.iter().copied())
+            .collect();
         self.tasks.retain(|key, task| match &task.state {
             State::Running(running) => !running.is_ended() || waited.contains(key),
             State::Recovering(_) | State::Refused(_) => true,
@@ -137,9 +157,14 @@ impl WorkerThread {
     /// Hands what retired to the committer: with offsets and tables, or (at least once) sends alone.
     fn cut(&mut self, now: Duration, whole: bool) {
         self.epoch_count += 1;
-        let id = EpochId { thread: self.context.identity, count: self.epoch_count };
-        let (outgoing, origins) =
-            self.outputs.borrow_mut().take(&self.context.recovery.plan.topics);
+        let id = EpochId {
+            thread: self.context.identity,
+            count: self.epoch_count,
+        };
+        let (outgoing, origins) = self
+            .outputs
+            .borrow_mut()
+            .take(&self.context.recovery.plan.topics);
         let mut epoch = Epoch {
             id,
             outgoing,
@@ -148,7 +173,11 @@ impl WorkerThread {
             tasks: Vec::new(),
             purge: Vec::new(),
         };
-        let mut under_way = UnderWay { id, origins, tasks: Vec::new() };
+        let mut under_way = UnderWay {
+            id,
+            origins,
+            tasks: Vec::new(),
+        };
         if whole {
             self.dirty_since = None;
             let purge = now.saturating_sub(self.last_purge) >= PURGE_INTERVAL;
@@ -157,13 +186,21 @@ impl WorkerThread {
             }
             let mut failed = Vec::new();
             for (key, task) in &mut self.tasks {
-                let State::Running(running) = &mut task.state else { continue };
+                let State::Running(running) = &mut task.state else {
+                    continue;
+                };
                 if !running.core.progress() {
                     continue;
                 }
                 under_way.tasks.push(*key);
                 epoch.tasks.push((task.id.clone(), task.assignment));
-                let added = add_task(&self.context.recovery, *key, &running.core, &mut epoch, &mut under_way);
+                let added = add_task(
+                    &self.context.recovery,
+                    *key,
+                    &running.core,
+                    &mut epoch,
+                    &mut under_way,
+                );
                 if let Err(error) = added {
                     failed.push((*key, error));
                 }
@@ -175,8 +212,15 @@ impl WorkerThread {
                 // Nothing was handed over yet; the others are rolled back with them and go on.
                 self.roll_back("a changed table entry does not encode");
                 for (key, error) in failed {
-                    if let Some(Task { state: State::Running(running), .. }) = self.tasks.get_mut(&key) {
-                        running.park(Parked { record: None, reason: error.to_string() });
+                    if let Some(Task {
+                        state: State::Running(running),
+                        ..
+                    }) = self.tasks.get_mut(&key)
+                    {
+                        running.park(Parked {
+                            record: None,
+                            reason: error.to_string(),
+                        });
                     }
                 }
                 return;
@@ -191,7 +235,9 @@ impl WorkerThread {
 
     pub(super) fn take_outcomes(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some((id, outcome))) = self.outcomes.poll_recv(cx) {
-            let Some(under_way) = self.under_way.take_if(|epoch| epoch.id == id) else { continue };
+            let Some(under_way) = self.under_way.take_if(|epoch| epoch.id == id) else {
+                continue;
+            };
             match outcome {
                 Outcome::Committed => self.committed(&under_way),
                 Outcome::Refused(refusals) => self.refused(&under_way, &refusals),
@@ -203,9 +249,18 @@ impl WorkerThread {
                 Outcome::StoreFailed(reason) => {
                     self.committed(&under_way);
                     for key in &under_way.tasks {
-                        if let Some(Task { state: State::Running(running), .. }) = self.tasks.get_mut(key) {
-                            let reason = format!("a table's store failed, the changelog has all of it: {reason}");
-                            running.park(Parked { record: None, reason });
+                        if let Some(Task {
+                            state: State::Running(running),
+                            ..
+                        }) = self.tasks.get_mut(key)
+                        {
+                            let reason = format!(
+                                "a table's store failed, the changelog has all of it: {reason}"
+                            );
+                            running.park(Parked {
+                                record: None,
+                                reason,
+                            });
                         }
                     }
                 }
@@ -215,7 +270,13 @@ impl WorkerThread {
 
     fn committed(&mut self, under_way: &UnderWay) {
         for key in &under_way.tasks {
-            let Some(Task { state: State::Running(running), .. }) = self.tasks.get(key) else { continue };
+            let Some(Task {
+                state: State::Running(running),
+                ..
+            }) = self.tasks.get(key)
+            else {
+                continue;
+            };
             for shard in &running.core.shards {
                 shard.commit();
             }
@@ -230,7 +291,10 @@ impl WorkerThread {
     fn refused(&mut self, under_way: &UnderWay, refusals: &[Refusal]) {
         let mut origins = Vec::new();
         for refusal in refusals {
-            let origin = under_way.origins.get(refusal.outgoing).and_then(|batch| batch.get(refusal.record));
+            let origin = under_way
+                .origins
+                .get(refusal.outgoing)
+                .and_then(|batch| batch.get(refusal.record));
             let known = origins.iter().any(|(seen, _)| Some(seen) == origin);
             if let Some(origin) = origin.filter(|_| !known) {
                 origins.push((*origin, refusal.reason.clone()));
@@ -238,8 +302,15 @@ impl WorkerThread {
         }
         self.roll_back("the log refused a record");
         for (origin, reason) in origins {
-            if let Some(Task { state: State::Running(running), .. }) = self.tasks.get(&origin.task) {
-                let error = Error::new(ErrorKind::Refused, format!("the log refused what the event sent: {reason}"));
+            if let Some(Task {
+                state: State::Running(running),
+                ..
+            }) = self.tasks.get(&origin.task)
+            {
+                let error = Error::new(
+                    ErrorKind::Refused,
+                    format!("the log refused what the event sent: {reason}"),
+                );
                 running.core.note(origin.record, Note::Refused(error));
             }
         }
@@ -252,17 +323,26 @@ impl WorkerThread {
         self.dirty_since = None;
         self.not_before = self.context.clock.monotonic() + FAILURE_PAUSE;
         self.outputs.borrow_mut().clear();
-        let stopping: Vec<TaskKey> =
-            self.stopping.iter_mut().flat_map(|stopping| std::mem::take(&mut stopping.tasks)).collect();
+        let stopping: Vec<TaskKey> = self
+            .stopping
+            .iter_mut()
+            .flat_map(|stopping| std::mem::take(&mut stopping.tasks))
+            .collect();
         // What is to end ends here: it has nothing left to store.
         self.tasks.retain(|key, _| !stopping.contains(key));
         for task in self.tasks.values_mut() {
-            let State::Running(running) = &mut task.state else { continue };
+            let State::Running(running) = &mut task.state else {
+                continue;
+            };
             for shard in &running.core.shards {
                 shard.roll_back_all();
             }
             let before = &running.core;
-            let sources = before.sources().iter().map(SourceProgress::restarted).collect();
+            let sources = before
+                .sources()
+                .iter()
+                .map(SourceProgress::restarted)
+                .collect();
             let core = TaskCore::new(
                 before.id.clone(),
                 before.key,
@@ -273,7 +353,10 @@ impl WorkerThread {
             );
             core.remember(before);
             let parked = running.parked().cloned();
-            *running = self.context.recovery.run(core, &self.ready, self.context.task_bytes);
+            *running = self
+                .context
+                .recovery
+                .run(core, &self.ready, self.context.task_bytes);
             if let Some(parked) = parked.filter(|parked| parked.record.is_none()) {
                 running.park(parked);
             }
@@ -281,10 +364,16 @@ impl WorkerThread {
     }
 
     pub(super) fn recovered(&mut self, key: TaskKey, recovered: Result<Recovered>) {
-        let Some(task) = self.tasks.get_mut(&key) else { return };
+        let Some(task) = self.tasks.get_mut(&key) else {
+            return;
+        };
         let id = &task.id;
         task.state = match recovered {
-            Ok(Recovered { shards, sources, stream_time }) => {
+            Ok(Recovered {
+                shards,
+                sources,
+                stream_time,
+            }) => {
                 tracing::info!(task = %id, "task runs");
                 let core = TaskCore::new(
                     id.clone(),
@@ -294,7 +383,11 @@ impl WorkerThread {
                     Rc::clone(&self.outputs),
                     stream_time,
                 );
-                State::Running(self.context.recovery.run(core, &self.ready, self.context.task_bytes))
+                State::Running(self.context.recovery.run(
+                    core,
+                    &self.ready,
+                    self.context.task_bytes,
+                ))
             }
             Err(error) => {
                 tracing::error!(task = %id, %error, "task parked: it cannot be recovered");
@@ -315,7 +408,11 @@ fn add_task(
     let written = context.clock.now();
     let mut failed = None;
     let sub = context.plan.sub(&core.id.subtopology);
-    for (shard, changelog) in core.shards.iter().zip(sub.map_or(&[][..], |sub| &sub.changelogs)) {
+    for (shard, changelog) in core
+        .shards
+        .iter()
+        .zip(sub.map_or(&[][..], |sub| &sub.changelogs))
+    {
         let mut records = BatchBuilder::new();
         let mut writers = Vec::new();
         // Every shard is cut, also after a failure: cuts and commits come in pairs.
@@ -333,11 +430,23 @@ fn add_task(
                 stream_time: core.stream_time(),
             };
             let outgoing = epoch.outgoing.len();
-            epoch.stores.push(StoreWrite { store: Arc::clone(store), outgoing, checkpoint });
+            epoch.stores.push(StoreWrite {
+                store: Arc::clone(store),
+                outgoing,
+                checkpoint,
+            });
         }
-        let partition = TopicPartition { topic: changelog.topic.clone(), partition: core.id.partition };
-        epoch.outgoing.push(Outgoing { partition, batch: records.build() });
-        let origins = writers.into_iter().map(|record| Origin { task: key, record });
+        let partition = TopicPartition {
+            topic: changelog.topic.clone(),
+            partition: core.id.partition,
+        };
+        epoch.outgoing.push(Outgoing {
+            partition,
+            batch: records.build(),
+        });
+        let origins = writers
+            .into_iter()
+            .map(|record| Origin { task: key, record });
         under_way.origins.push(origins.collect());
     }
     core.cut();

@@ -37,7 +37,11 @@ pub(crate) struct ReadyQueue {
 impl ReadyQueue {
     /// A waker for `token`.
     pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
-        Waker::from(Arc::new(TokenWaker { token, queued: AtomicBool::new(false), queue: Arc::clone(self) }))
+        Waker::from(Arc::new(TokenWaker {
+            token,
+            queued: AtomicBool::new(false),
+            queue: Arc::clone(self),
+        }))
     }
 
     /// Lets `waker` know whenever a token becomes ready.
@@ -49,7 +53,11 @@ impl ReadyQueue {
     pub(crate) fn pop(&self, pick: impl FnOnce(usize) -> usize) -> Option<Token> {
         let mut queue = self.queue.lock();
         let len = queue.len();
-        let next = if len < 2 { queue.pop_front() } else { queue.remove(pick(len) % len) }?;
+        let next = if len < 2 {
+            queue.pop_front()
+        } else {
+            queue.remove(pick(len) % len)
+        }?;
         next.queued.store(false, Ordering::Release);
         Some(next.token)
     }

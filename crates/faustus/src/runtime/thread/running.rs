@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use faustus_core::{BoxFuture, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError};
+use faustus_core::{
+    BoxFuture, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError,
+};
 
 use crate::{
     Error, ErrorKind, FailurePolicy, Result,
@@ -142,7 +144,15 @@ impl Running {
         });
         let sources = sources.collect();
         drop(progress);
-        Self { core, sources, lanes, parked: None, draining: false, limit, log: Arc::clone(log) }
+        Self {
+            core,
+            sources,
+            lanes,
+            parked: None,
+            draining: false,
+            limit,
+            log: Arc::clone(log),
+        }
     }
 
     /// Fetches from a source if there is room, and delivers.
@@ -164,14 +174,21 @@ impl Running {
                 Poll::Ready(Err(error)) => return self.source_failed(index, &error),
             }
         }
-        let Reader::Open(reader) = &mut source.reader else { return };
+        let Reader::Open(reader) = &mut source.reader else {
+            return;
+        };
         match reader.poll_fetch(&mut cx) {
             Poll::Pending => {}
             Poll::Ready(Err(error)) => self.source_failed(index, &error),
             Poll::Ready(Ok(fetched)) => {
-                let agents = if fetched.batch.is_empty() { 0 } else { source.agents };
-                let delivery =
-                    self.core.deliver(index, fetched.batch, fetched.position, agents);
+                let agents = if fetched.batch.is_empty() {
+                    0
+                } else {
+                    source.agents
+                };
+                let delivery = self
+                    .core
+                    .deliver(index, fetched.batch, fetched.position, agents);
                 for &lane in &source.lanes {
                     self.lanes[lane].core.deliver(&delivery);
                 }
@@ -194,7 +211,10 @@ impl Running {
             return;
         }
         let reason = format!("{} cannot be read: {error}", source.partition);
-        self.park(Parked { record: None, reason });
+        self.park(Parked {
+            record: None,
+            reason,
+        });
     }
 
     /// Polls a lane's instance, starting one if there is something to do.
@@ -218,7 +238,9 @@ impl Running {
                 Err(panic) => return self.failed(index, panicked(&*panic), now),
             }
         }
-        let Some(instance) = lane.instance.as_mut() else { return };
+        let Some(instance) = lane.instance.as_mut() else {
+            return;
+        };
         let mut cx = Context::from_waker(&lane.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| instance.as_mut().poll(&mut cx)));
         match polled {
@@ -261,7 +283,10 @@ impl Running {
                 "agent {} returned {MAX_IDLE_ENDS} times without taking an event: it should loop until next() gives None",
                 lane.core.agent
             );
-            return self.park(Parked { record: None, reason });
+            return self.park(Parked {
+                record: None,
+                reason,
+            });
         }
         lane.core.wake();
     }
@@ -286,12 +311,18 @@ impl Running {
                 }
                 Verdict::Skip | Verdict::Park => {
                     let reason = format!("agent {agent} failed without an event: {error}");
-                    self.park(Parked { record: None, reason });
+                    self.park(Parked {
+                        record: None,
+                        reason,
+                    });
                 }
             }
             return;
         };
-        let record = Writer { source: event.source(), offset: event.record().offset() };
+        let record = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
         let partition = self.sources[record.source].partition.clone();
         let failures = self.core.count_failure(record);
         let offset = record.offset;
@@ -310,7 +341,10 @@ impl Running {
             Verdict::Park => {
                 lane.core.refuse_event(error.clone());
                 let reason = format!("agent {agent} failed: {error}");
-                self.park(Parked { record: Some((partition, offset)), reason });
+                self.park(Parked {
+                    record: Some((partition, offset)),
+                    reason,
+                });
             }
         }
     }
@@ -322,7 +356,9 @@ impl Running {
             Some((partition, offset)) => {
                 tracing::error!(%task, at = %format_args!("{partition}@{offset}"), reason = %parked.reason, "task parked: fix the cause and resume, or skip the record");
             }
-            None => tracing::error!(%task, reason = %parked.reason, "task parked: fix the cause and resume"),
+            None => {
+                tracing::error!(%task, reason = %parked.reason, "task parked: fix the cause and resume")
+            }
         }
         self.core.hold(true);
         self.parked = Some(parked);
@@ -334,12 +370,14 @@ impl Running {
 
     /// Passes over a record, now or when it comes. Whether it is one of this task.
     pub(crate) fn skip(&mut self, partition: &TopicPartition, offset: Offset) -> bool {
-        let Some(source) = self.sources.iter().position(|s| s.partition == *partition) else { return false };
+        let Some(source) = self.sources.iter().position(|s| s.partition == *partition) else {
+            return false;
+        };
         let record = Writer { source, offset };
         let is_it = |lane: &LaneSlot| {
-            lane.core.current().is_some_and(|event| {
-                event.source() == source && event.record().offset() == offset
-            })
+            lane.core
+                .current()
+                .is_some_and(|event| event.source() == source && event.record().offset() == offset)
         };
         let mut found = false;
         for lane in self.lanes.iter_mut().filter(|lane| is_it(lane)) {
@@ -352,7 +390,11 @@ impl Running {
         if !found {
             self.core.note(record, crate::runtime::task::Note::Skip);
         }
-        if self.parked.as_ref().is_some_and(|p| p.record == Some((partition.clone(), offset))) {
+        if self
+            .parked
+            .as_ref()
+            .is_some_and(|p| p.record == Some((partition.clone(), offset)))
+        {
             self.resume();
         }
         true
@@ -366,7 +408,9 @@ impl Running {
         self.core.hold(false);
         for lane in &mut self.lanes {
             (lane.idle_ends, lane.lone_failures) = (0, 0);
-            if lane.core.current().is_some() && (lane.instance.is_none() || lane.core.failure().is_some()) {
+            if lane.core.current().is_some()
+                && (lane.instance.is_none() || lane.core.failure().is_some())
+            {
                 self.core.forgive(lane.core.current().as_ref());
                 lane.core.give_again();
             }
@@ -419,7 +463,11 @@ impl Running {
                 lane.waker.wake_by_ref();
             }
         }
-        self.lanes.iter().filter_map(|lane| lane.retry_at).filter(|at| *at > now).min()
+        self.lanes
+            .iter()
+            .filter_map(|lane| lane.retry_at)
+            .filter(|at| *at > now)
+            .min()
     }
 }
 
@@ -429,9 +477,16 @@ fn turn_groups(def: &AppDef, sub: &SubTopologyDef) -> Vec<Option<usize>> {
     for a in 0..group.len() {
         for b in a + 1..group.len() {
             let tables = &def.agents[sub.agents[b]].tables;
-            if def.agents[sub.agents[a]].tables.iter().any(|table| tables.contains(table)) {
+            if def.agents[sub.agents[a]]
+                .tables
+                .iter()
+                .any(|table| tables.contains(table))
+            {
                 let (from, to) = (group[b], group[a]);
-                group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+                group
+                    .iter_mut()
+                    .filter(|g| **g == from)
+                    .for_each(|g| *g = to);
             }
         }
     }
@@ -449,12 +504,16 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::new(ErrorKind::Application, format!("panic: {}", text.as_deref().unwrap_or("(no text)")))
+    Error::new(
+        ErrorKind::Application,
+        format!("panic: {}", text.as_deref().unwrap_or("(no text)")),
+    )
 }
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("core", &self.core).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
     }
 }
-

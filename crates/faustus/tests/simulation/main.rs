@@ -1,0 +1,4 @@
+//! Whole applications on virtual time, with many seeds.
+
+mod bank;
+mod basics;

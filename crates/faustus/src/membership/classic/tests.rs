@@ -127,7 +127,7 @@ proptest! {
         let mut world = run_script(&script);
         // A join of a dead process that arrives late fences the living one, which then ends; its
         // supervisor starts it again.
-        world.settle(Duration::from_secs(1));
+        world.settle(SESSION);
         let ended = |n: &world::Node| n.member.status().state == "ended";
         let fenced: Vec<u32> = world.nodes.iter().filter(|(_, n)| ended(n)).map(|(id, _)| *id).collect();
         for id in fenced {

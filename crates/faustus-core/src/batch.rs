@@ -4,7 +4,7 @@
 //! the way in (fetch) as on the way out (publish). Batches are immutable and cheap to clone; a
 //! [`BatchBuilder`] fills one, encoding keys and values straight into the arena.
 
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
@@ -59,26 +59,80 @@ impl Entry {
 #[derive(Clone)]
 pub struct Batch {
     data: Bytes,
-    entries: std::sync::Arc<[Entry]>,
+    entries: Arc<[Entry]>,
+    /// The part of `entries` that belongs to this batch; other batches may share the rest.
+    part: Range<usize>,
+    /// What is added to every entry's offset.
+    shift: Shift,
+}
+
+/// How a record's offset follows from its place in the batch.
+#[derive(Clone, Copy)]
+enum Shift {
+    /// The entries hold their offsets.
+    None,
+    /// Entry `i` of the whole arena has the offset `base + i`.
+    Consecutive { base: i64 },
 }
 
 impl Batch {
     /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.part.len()
     }
 
     /// Whether there is no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.part.is_empty()
     }
 
     /// The memory that keys, values and headers take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.data.len()
+        match &self.entries[self.part.clone()] {
+            [] => 0,
+            [first, .., last] => last.headers().end - first.start,
+            [only] => only.headers().end - only.start,
+        }
+    }
+
+    /// The same records at consecutive offsets from `base` on; none of them is copied.
+    #[must_use]
+    pub fn at(mut self, base: Offset) -> Self {
+        self.shift = Shift::Consecutive {
+            base: base.0.wrapping_sub_unsigned(self.part.start as u64),
+        };
+        self
+    }
+
+    /// The records at the indices in `range`; none of them is copied.
+    ///
+    /// # Panics
+    ///
+    /// If `range` reaches past the end.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len());
+        Self {
+            part: self.part.start + range.start..self.part.start + range.end,
+            ..self.clone()
+        }
+    }
+
+    /// The record of the entry at `index` of the arena.
+    fn record(&self, index: usize) -> RecordRef<'_> {
+        let entry = &self.entries[index];
+        let offset = match self.shift {
+            Shift::None => entry.offset,
+            Shift::Consecutive { base } => Offset(base.wrapping_add_unsigned(index as u64)),
+        };
+        RecordRef {
+            data: &self.data,
+            entry,
+            offset,
+        }
     }
 
     /// The record at `index`, counted from 0.
@@ -88,18 +142,20 @@ impl Batch {
     /// If `index` is not below [`len`](Self::len).
     #[must_use]
     pub fn get(&self, index: usize) -> RecordRef<'_> {
-        RecordRef {
-            data: &self.data,
-            entry: &self.entries[index],
-        }
+        assert!(index < self.len(), "record {index} of {}", self.len());
+        self.record(self.part.start + index)
     }
 
     /// All records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + '_ {
-        self.entries.iter().map(|entry| RecordRef {
-            data: &self.data,
-            entry,
-        })
+        self.part.clone().map(|index| self.record(index))
+    }
+}
+
+impl Default for Batch {
+    /// A batch of no records.
+    fn default() -> Self {
+        BatchBuilder::new().build()
     }
 }
 
@@ -114,13 +170,14 @@ impl fmt::Debug for Batch {
 pub struct RecordRef<'a> {
     data: &'a [u8],
     entry: &'a Entry,
+    offset: Offset,
 }
 
 impl<'a> RecordRef<'a> {
     /// The position in the partition; [`Offset::ZERO`] in a batch that was built and not yet stored.
     #[must_use]
     pub fn offset(&self) -> Offset {
-        self.entry.offset
+        self.offset
     }
 
     /// The time of the event, as its producer set it.
@@ -250,10 +307,18 @@ impl BatchBuilder {
     /// Adds a copy of `record` with its offset, time stamp and headers.
     pub fn push_record(&mut self, record: RecordRef<'_>) {
         let start = self.data.len();
-        let RecordRef { data, entry } = record;
+        let RecordRef {
+            data,
+            entry,
+            offset,
+        } = record;
         self.data
             .extend_from_slice(&data[entry.start..entry.headers().end]);
-        self.entries.push(Entry { start, ..*entry });
+        self.entries.push(Entry {
+            start,
+            offset,
+            ..*entry
+        });
     }
 
     /// Starts a record that is added by [`RecordWriter::finish`] and taken back if that is not called.
@@ -304,8 +369,10 @@ impl BatchBuilder {
     #[must_use]
     pub fn build(self) -> Batch {
         Batch {
+            part: 0..self.entries.len(),
             data: self.data.into(),
             entries: self.entries.into(),
+            shift: Shift::None,
         }
     }
 }
@@ -476,77 +543,4 @@ impl fmt::Debug for RecordWriter<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn absent_and_empty_keys_and_values_stay_apart() {
-        let mut builder = BatchBuilder::new();
-        builder.push(Timestamp(1), None, Some(b""));
-        builder.push(Timestamp(2), Some(b""), None);
-        let batch = builder.build();
-        assert_eq!(
-            (batch.get(0).key(), batch.get(0).value()),
-            (None, Some(&b""[..]))
-        );
-        assert_eq!(
-            (batch.get(1).key(), batch.get(1).value()),
-            (Some(&b""[..]), None)
-        );
-    }
-
-    #[test]
-    fn an_unfinished_record_is_taken_back() {
-        let mut builder = BatchBuilder::new();
-        builder.push(Timestamp(1), Some(b"a"), Some(b"1"));
-        drop(builder.record(Timestamp(2)).key(b"bbbb"));
-        assert!(
-            builder
-                .record(Timestamp(3))
-                .key(b"c")
-                .value_with(|_| Err("no"))
-                .is_err()
-        );
-        builder.push(Timestamp(4), Some(b"d"), Some(b"4"));
-        let batch = builder.build();
-        assert_eq!(batch.bytes(), 4);
-        assert_eq!(batch.get(1).key(), Some(&b"d"[..]));
-    }
-
-    #[test]
-    fn truncate_removes_the_tail_with_its_bytes() {
-        let mut builder = BatchBuilder::new();
-        for key in [b"a", b"b", b"c"] {
-            builder.push(Timestamp(1), Some(key), None);
-        }
-        builder.truncate(1);
-        builder.push(Timestamp(2), Some(b"z"), None);
-        let keys: Vec<_> = builder
-            .build()
-            .iter()
-            .map(|r| r.key().unwrap().to_vec())
-            .collect();
-        assert_eq!(keys, [b"a".to_vec(), b"z".to_vec()]);
-    }
-
-    #[test]
-    fn a_copied_record_keeps_everything() {
-        let mut builder = BatchBuilder::new();
-        builder.push(Timestamp(1), Some(b"first"), Some(b"pad"));
-        let record = builder
-            .record(Timestamp(7))
-            .offset(Offset(42))
-            .key(b"k")
-            .value(b"v");
-        record.header("h", None).header("h", Some(b"2")).finish();
-        let batch = builder.build();
-        let mut copy = BatchBuilder::new();
-        copy.push_record(batch.get(1));
-        let copy = copy.build();
-        assert_eq!(format!("{:?}", copy.get(0)), format!("{:?}", batch.get(1)));
-        assert_eq!(
-            copy.get(0).headers().collect::<Vec<_>>(),
-            [("h", None), ("h", Some(&b"2"[..]))]
-        );
-    }
-}
+mod tests;

@@ -1,1 +1,15 @@
-//! faustus-log.
+//! The embedded log: a [`Transport`](faustus_core::Transport) without a server.
+//!
+//! [`MemoryLog`] behaves as a Kafka broker does, transactions, compaction, consumer groups and
+//! timeouts included, in the memory of one process; on a virtual clock it is deterministic.
+
+mod broker;
+mod faults;
+mod ids;
+mod memory;
+mod options;
+mod shell;
+
+pub use faults::{Call, Fault, Faults, FaultyTransport, Rule, Site};
+pub use memory::MemoryLog;
+pub use options::LogOptions;

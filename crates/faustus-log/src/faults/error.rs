@@ -1,0 +1,30 @@
+//! What a fault is called in each kind of call.
+
+use faustus_core::{GroupError, PublishError, TransportError};
+
+/// An error of a call that can be injected.
+pub(super) trait Injected: From<TransportError> {
+    /// What a coordinator's answer becomes.
+    fn answer(answer: GroupError) -> Self;
+}
+
+impl Injected for GroupError {
+    fn answer(answer: GroupError) -> Self {
+        answer
+    }
+}
+
+impl Injected for TransportError {
+    fn answer(answer: GroupError) -> Self {
+        match answer {
+            GroupError::Transport(error) => error,
+            other => Self::Aborted(other.to_string()),
+        }
+    }
+}
+
+impl Injected for PublishError {
+    fn answer(answer: GroupError) -> Self {
+        TransportError::answer(answer).into()
+    }
+}

@@ -17,6 +17,7 @@
 mod assignor;
 mod classic;
 mod event;
+mod group;
 mod task;
 mod wire;
 
@@ -26,4 +27,5 @@ pub use assignor::{
 };
 pub use classic::{Action, ClassicMember, GroupStatus, Input, MemberConfig, PROTOCOL};
 pub use event::{Assigned, GroupEvent, MembershipError, Peer};
+pub use group::{ClassicGroup, Group, GroupDriver, Permit, classic_group};
 pub use task::{SubTopology, TaskId};

@@ -45,7 +45,8 @@ pub trait Group: Send + Sync + fmt::Debug {
     fn revoked_done(&self, generation: i32);
 
     /// Until when, in monotonic time, the coordinator surely counts this member in, less a margin.
-    /// Records must not be handed over later. `None` outside of the group.
+    /// Records must not be handed over later. `None` outside of the group. It is not renewed during
+    /// a rebalance, because a member that waits in a join sends no heartbeats.
     fn lease_until(&self) -> Option<Duration>;
 
     /// Asks for a rebalance, for a reason that is logged.
@@ -73,7 +74,6 @@ pub struct ClassicGroup {
 
 /// A membership by Kafka's classic protocol: the handle, and the driver that has to
 /// [`run`](GroupDriver::run).
-#[must_use]
 pub fn classic_group(
     config: MemberConfig,
     coordinator: Arc<dyn Coordinator>,

@@ -41,10 +41,6 @@ struct Member {
 }
 
 impl Model {
-    pub(super) fn is_stable(&self) -> bool {
-        self.phase == Phase::Stable
-    }
-
     pub(super) fn call(&mut self, now: Duration, ticket: Ticket, call: Action) {
         match call {
             Action::Join(request) => {

@@ -9,6 +9,8 @@ mod admin;
 mod batch;
 mod clock;
 mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod coordinator;
 mod error;
 mod log;

@@ -1,4 +1,5 @@
 //! What every store does, checked on every provider. One behaviour a test.
+#![cfg(feature = "fjall")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
 //! What `#[derive(Record)]` makes, seen from a program that uses it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::mem::size_of;
 
@@ -84,7 +85,6 @@ mod elsewhere {
     #[derive(faustus::Record)]
     pub(crate) struct Mixed {
         pub(crate) open: u8,
-        #[expect(dead_code, reason = "its constant must not be visible outside")]
         closed: u8,
     }
 
@@ -121,6 +121,7 @@ macro_rules! follows_serde {
         #[test]
         fn $test() {
             #[derive(Default, Record, serde::Serialize)]
+            #[expect(non_snake_case, reason = "serde has its own way with such names")]
             #[serde(rename_all = $rule)]
             struct Names {
                 plain: u8,

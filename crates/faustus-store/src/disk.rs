@@ -13,8 +13,11 @@
 
 mod directory;
 mod error;
+mod files;
 mod journals;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,
@@ -155,7 +158,9 @@ impl FjallStores {
         let directory = Directory::new(dir.as_ref());
         let lock = directory.lock()?;
         directory.check_usable()?;
-        let journals = Journals::inspect(&directory.database()).map_err(|e| directory.failed(e))?;
+        let journals = Journals::inspect(&directory.database())
+            .and_then(|journals| files::check(&directory.database()).map(|()| journals))
+            .map_err(|cause| directory.unusable(cause))?;
         let db = guarded(|| {
             Database::builder(directory.database())
                 .cache_size(options.cache)

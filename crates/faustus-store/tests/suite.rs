@@ -1,4 +1,6 @@
 //! What every store does, checked on every provider. One behaviour a test.
+#![cfg(feature = "fjall")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
@@ -95,14 +97,14 @@ fn text(entries: &[(Vec<u8>, Vec<u8>)]) -> String {
     entries.iter().map(entry).collect::<Vec<_>>().join(" ")
 }
 
-fn a_new_store_has_no_checkpoint_and_no_entries(subject: impl Subject) {
+fn a_new_store_has_no_checkpoint_and_no_entries(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     assert_eq!(store.checkpoint().unwrap(), None);
     assert_eq!(store.get(b"a").unwrap(), None);
     assert!(entries(&*store).is_empty());
 }
 
-fn a_batch_shows_at_once_with_its_checkpoint(subject: impl Subject) {
+fn a_batch_shows_at_once_with_its_checkpoint(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store
         .apply(&[put("a", "1"), put("b", "2")], &checkpoint(2))
@@ -112,7 +114,7 @@ fn a_batch_shows_at_once_with_its_checkpoint(subject: impl Subject) {
     assert_eq!(store.checkpoint().unwrap(), Some(checkpoint(2)));
 }
 
-fn a_later_batch_overwrites_and_removes(subject: impl Subject) {
+fn a_later_batch_overwrites_and_removes(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store
         .apply(&[put("a", "1"), put("b", "2")], &checkpoint(2))
@@ -124,7 +126,7 @@ fn a_later_batch_overwrites_and_removes(subject: impl Subject) {
     assert_eq!(store.checkpoint().unwrap(), Some(checkpoint(4)));
 }
 
-fn the_last_change_of_a_key_in_a_batch_wins(mut subject: impl Subject) {
+fn the_last_change_of_a_key_in_a_batch_wins(subject: &mut impl Subject) {
     let changes = [
         [put("put-put", "1"), put("put-put", "2")],
         [put("put-remove", "1"), remove("put-remove")],
@@ -140,7 +142,7 @@ fn the_last_change_of_a_key_in_a_batch_wins(mut subject: impl Subject) {
     assert_eq!(text(&entries(&*store)), expected);
 }
 
-fn a_batch_without_changes_moves_the_checkpoint(mut subject: impl Subject) {
+fn a_batch_without_changes_moves_the_checkpoint(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.apply(&[], &checkpoint(5)).unwrap();
     drop(store);
@@ -150,7 +152,7 @@ fn a_batch_without_changes_moves_the_checkpoint(mut subject: impl Subject) {
     assert!(entries(&*store).is_empty());
 }
 
-fn extreme_checkpoints_are_kept(mut subject: impl Subject) {
+fn extreme_checkpoints_are_kept(subject: &mut impl Subject) {
     let extreme = Checkpoint {
         changelog: TopicId(u128::MAX),
         offset: Offset(i64::MAX),
@@ -168,13 +170,13 @@ fn extreme_checkpoints_are_kept(mut subject: impl Subject) {
     assert_eq!(store.checkpoint().unwrap(), Some(extreme));
 }
 
-fn an_empty_value_is_a_value(subject: impl Subject) {
+fn an_empty_value_is_a_value(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.apply(&[put("a", "")], &checkpoint(1)).unwrap();
     assert_eq!(store.get(b"a").unwrap().as_deref(), Some(&b""[..]));
 }
 
-fn an_empty_key_is_a_key(subject: impl Subject) {
+fn an_empty_key_is_a_key(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.apply(&[put("", "1")], &checkpoint(1)).unwrap();
     assert_eq!(store.get(b"").unwrap().as_deref(), Some(&b"1"[..]));
@@ -183,7 +185,7 @@ fn an_empty_key_is_a_key(subject: impl Subject) {
     assert_eq!(store.get(b"").unwrap(), None);
 }
 
-fn no_key_meets_the_checkpoint(subject: impl Subject) {
+fn no_key_meets_the_checkpoint(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     let keys: Vec<Vec<u8>> = (0..=255)
         .flat_map(|byte| [vec![byte], vec![byte, 0], vec![0, byte]])
@@ -205,7 +207,7 @@ fn no_key_meets_the_checkpoint(subject: impl Subject) {
     assert_eq!(store.checkpoint().unwrap(), Some(checkpoint(2)));
 }
 
-fn keys_as_long_as_kafka_clients_send_are_kept(subject: impl Subject) {
+fn keys_as_long_as_kafka_clients_send_are_kept(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     for len in [126, 127, 128, 129, 4_000, 65_534] {
         let key = "k".repeat(len);
@@ -218,7 +220,7 @@ fn keys_as_long_as_kafka_clients_send_are_kept(subject: impl Subject) {
     }
 }
 
-fn a_scan_goes_in_key_order(subject: impl Subject) {
+fn a_scan_goes_in_key_order(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     let unordered = ["b", "\u{10ffff}", "a", "", "ab", "\u{0}", "B"];
     let changes: Vec<_> = unordered.iter().map(|key| put(key, "v")).collect();
@@ -228,7 +230,7 @@ fn a_scan_goes_in_key_order(subject: impl Subject) {
     assert_eq!(keys.len(), unordered.len());
 }
 
-fn a_scan_ends_when_the_visitor_has_enough(subject: impl Subject) {
+fn a_scan_ends_when_the_visitor_has_enough(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store
         .apply(&["a", "b", "c"].map(|key| put(key, "v")), &checkpoint(1))
@@ -243,7 +245,7 @@ fn a_scan_ends_when_the_visitor_has_enough(subject: impl Subject) {
     assert_eq!(seen, 2);
 }
 
-fn a_scans_visitor_may_read_the_store(subject: impl Subject) {
+fn a_scans_visitor_may_read_the_store(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.apply(&[put("a", "1")], &checkpoint(1)).unwrap();
     store
@@ -254,7 +256,7 @@ fn a_scans_visitor_may_read_the_store(subject: impl Subject) {
         .unwrap();
 }
 
-fn tables_and_partitions_are_apart(subject: impl Subject) {
+fn tables_and_partitions_are_apart(subject: &mut impl Subject) {
     let names = [
         ("t", 0),
         ("t", 1),
@@ -275,7 +277,7 @@ fn tables_and_partitions_are_apart(subject: impl Subject) {
     }
 }
 
-fn what_was_applied_is_there_after_reopening(mut subject: impl Subject) {
+fn what_was_applied_is_there_after_reopening(subject: &mut impl Subject) {
     for round in 0..3 {
         let store = subject.stores().open("t", 0).unwrap();
         store
@@ -290,7 +292,7 @@ fn what_was_applied_is_there_after_reopening(mut subject: impl Subject) {
     assert_eq!(text(&entries(&*store)), "k0=v k1=v k2=v");
 }
 
-fn flushing_changes_nothing_that_is_read(mut subject: impl Subject) {
+fn flushing_changes_nothing_that_is_read(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.flush().unwrap();
     store
@@ -304,7 +306,7 @@ fn flushing_changes_nothing_that_is_read(mut subject: impl Subject) {
     assert_eq!(text(&entries(&*store)), "a=1");
 }
 
-fn a_store_is_open_once(subject: impl Subject) {
+fn a_store_is_open_once(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     assert!(matches!(
         subject.stores().open("t", 0),
@@ -314,7 +316,7 @@ fn a_store_is_open_once(subject: impl Subject) {
     assert!(subject.stores().open("t", 0).is_ok());
 }
 
-fn a_destroyed_store_is_new(mut subject: impl Subject) {
+fn a_destroyed_store_is_new(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.apply(&[put("a", "1")], &checkpoint(1)).unwrap();
     drop(store);
@@ -328,7 +330,7 @@ fn a_destroyed_store_is_new(mut subject: impl Subject) {
     assert_eq!(text(&entries(&*store)), "b=2");
 }
 
-fn destroying_one_store_leaves_the_others(subject: impl Subject) {
+fn destroying_one_store_leaves_the_others(subject: &mut impl Subject) {
     for partition in 0..2 {
         let store = subject.stores().open("t", partition).unwrap();
         store.apply(&[put("a", "1")], &checkpoint(1)).unwrap();
@@ -338,11 +340,11 @@ fn destroying_one_store_leaves_the_others(subject: impl Subject) {
     assert_eq!(text(&entries(&*store)), "a=1");
 }
 
-fn destroying_what_never_was_does_nothing(subject: impl Subject) {
+fn destroying_what_never_was_does_nothing(subject: &mut impl Subject) {
     subject.stores().destroy("t", 0).unwrap();
 }
 
-fn an_open_store_cannot_be_destroyed(subject: impl Subject) {
+fn an_open_store_cannot_be_destroyed(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     store.apply(&[put("a", "1")], &checkpoint(1)).unwrap();
     assert!(matches!(
@@ -352,7 +354,7 @@ fn an_open_store_cannot_be_destroyed(subject: impl Subject) {
     assert_eq!(text(&entries(&*store)), "a=1");
 }
 
-fn one_thread_reads_while_another_writes(subject: impl Subject) {
+fn one_thread_reads_while_another_writes(subject: &mut impl Subject) {
     let store = subject.stores().open("t", 0).unwrap();
     let batches = 300;
     std::thread::scope(|scope| {
@@ -383,7 +385,7 @@ fn one_thread_reads_while_another_writes(subject: impl Subject) {
 }
 
 /// Random batches over few keys, a reopening now and then: the store is a map.
-fn a_store_is_a_map_that_lasts(mut subject: impl Subject) {
+fn a_store_is_a_map_that_lasts(subject: &mut impl Subject) {
     let key = proptest::collection::vec(0..3u8, 0..3);
     let value = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300));
     let batch = proptest::collection::vec((key, value), 0..40);
@@ -393,7 +395,7 @@ fn a_store_is_a_map_that_lasts(mut subject: impl Subject) {
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let subject = std::cell::RefCell::new(&mut subject);
+    let subject = std::cell::RefCell::new(subject);
     let table = std::cell::Cell::new(0);
     proptest!(config, |(steps in steps)| {
         let mut subject = subject.borrow_mut();
@@ -426,10 +428,10 @@ fn a_store_is_a_map_that_lasts(mut subject: impl Subject) {
 macro_rules! suite {
     ($($behaviour:ident)*) => {
         mod memory {
-            $(#[test] fn $behaviour() { super::$behaviour(<super::Memory as super::Subject>::new()); })*
+            $(#[test] fn $behaviour() { super::$behaviour(&mut <super::Memory as super::Subject>::new()); })*
         }
         mod fjall {
-            $(#[test] fn $behaviour() { super::$behaviour(<super::Fjall as super::Subject>::new()); })*
+            $(#[test] fn $behaviour() { super::$behaviour(&mut <super::Fjall as super::Subject>::new()); })*
         }
     };
 }

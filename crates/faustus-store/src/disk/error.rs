@@ -51,10 +51,13 @@ impl From<io::Error> for Cause {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                 Self::Full(error.to_string())
             }
-            // What fjall opens it has made; what it reads has the length that it wrote.
-            ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => {
-                Self::Damaged(error.to_string())
-            }
+            // What fjall opens it has made, what it makes was not there, what it reads has the
+            // length that it wrote, and it seeks where its files say.
+            ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }
@@ -86,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_short_file_is_damage() {
-        use io::ErrorKind::{NotFound, UnexpectedEof};
-        for kind in [NotFound, UnexpectedEof] {
+    fn a_file_that_is_not_as_it_was_made_is_damage() {
+        use io::ErrorKind::{AlreadyExists, InvalidInput, NotFound, UnexpectedEof};
+        for kind in [AlreadyExists, InvalidInput, NotFound, UnexpectedEof] {
             assert!(matches!(cause_of(kind), Cause::Damaged(_)), "{kind}");
         }
     }

@@ -3,7 +3,8 @@
 //! fjall cuts every journal at the first bytes that it cannot read. At the end of the newest journal
 //! that is right: a crash tore what was written last. In an older journal it would leave a hole, as
 //! newer journals are still applied. So the extent of the older ones is taken before fjall opens
-//! them, and compared after.
+//! them, and compared after. A missing journal is refused at once: without any, fjall would number
+//! its batches from the start again.
 
 use std::{
     ffi::OsStr,
@@ -11,6 +12,8 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
+
+use super::error::Cause;
 
 /// The journals but the newest, as they were before the database was opened.
 pub(super) struct Journals(Vec<Journal>);
@@ -24,15 +27,17 @@ struct Journal {
 }
 
 impl Journals {
-    /// Takes the extent of all but the newest journal of the database in `db`.
-    pub(super) fn inspect(db: &Path) -> io::Result<Self> {
+    /// Takes the extent of all but the newest journal of the database in `db`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Damaged`] if one is missing.
+    pub(super) fn inspect(db: &Path) -> Result<Self, Cause> {
         let mut journals = Vec::new();
-        let entries = match fs::read_dir(db) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self(journals)),
-            Err(e) => return Err(e),
-        };
-        for entry in entries {
+        if !db.try_exists()? {
+            return Ok(Self(journals));
+        }
+        for entry in fs::read_dir(db)? {
             let path = entry?.path();
             let is_journal = path.extension() == Some(OsStr::new("jnl")) && path.is_file();
             let id = path
@@ -45,6 +50,19 @@ impl Journals {
             }
         }
         journals.sort_by_key(|journal| journal.id);
+        if journals.is_empty() {
+            return Err(Cause::Damaged("its journal is missing".to_owned()));
+        }
+        // fjall deletes them in order of age.
+        if let Some(gap) = journals
+            .windows(2)
+            .find(|pair| pair[0].id + 1 != pair[1].id)
+        {
+            return Err(Cause::Damaged(format!(
+                "journal {} is missing",
+                gap[0].id + 1
+            )));
+        }
         journals.pop();
         for journal in &mut journals {
             journal.end = end_of_data(&mut journal.file)?;
@@ -85,13 +103,76 @@ fn end_of_data(file: &mut File) -> io::Result<u64> {
 mod tests {
     use super::*;
 
+    /// A directory with journals of these numbers, each with 1000 bytes of data.
+    fn journals(ids: &[u64]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for id in ids {
+            let mut contents = vec![7; 1_000];
+            contents.resize(200_000, 0);
+            fs::write(dir.path().join(format!("{id}.jnl")), contents).unwrap();
+        }
+        dir
+    }
+
+    fn cut(dir: &tempfile::TempDir, id: u64, len: u64) {
+        let journal = dir.path().join(format!("{id}.jnl"));
+        File::options()
+            .write(true)
+            .open(journal)
+            .unwrap()
+            .set_len(len)
+            .unwrap();
+    }
+
     #[test]
-    fn trailing_zeros_are_no_data() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.set_len(200_000).unwrap();
-        assert_eq!(end_of_data(&mut file).unwrap(), 0);
-        file.seek(SeekFrom::Start(70_000)).unwrap();
-        io::Write::write_all(&mut file, b"end\0").unwrap();
-        assert_eq!(end_of_data(&mut file).unwrap(), 70_003);
+    fn a_directory_that_is_not_there_yet_has_no_journals() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(
+            Journals::inspect(&dir.path().join("db"))
+                .unwrap()
+                .0
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn cutting_the_zeros_off_an_older_journal_is_right() {
+        let dir = journals(&[9, 10]);
+        let before = Journals::inspect(dir.path()).unwrap();
+        cut(&dir, 9, 1_000);
+        assert_eq!(before.check(), Ok(()));
+    }
+
+    #[test]
+    fn cutting_data_off_an_older_journal_is_damage() {
+        let dir = journals(&[9, 10]);
+        let before = Journals::inspect(dir.path()).unwrap();
+        cut(&dir, 9, 999);
+        assert!(before.check().is_err());
+    }
+
+    #[test]
+    fn cutting_data_off_a_journal_that_was_deleted_since_is_damage() {
+        let dir = journals(&[9, 10]);
+        let before = Journals::inspect(dir.path()).unwrap();
+        cut(&dir, 9, 500);
+        fs::remove_file(dir.path().join("9.jnl")).unwrap();
+        assert!(before.check().is_err());
+    }
+
+    #[test]
+    fn cutting_the_newest_journal_is_right() {
+        let dir = journals(&[9, 10]);
+        let before = Journals::inspect(dir.path()).unwrap();
+        cut(&dir, 10, 500);
+        assert_eq!(before.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_missing_journal_is_damage() {
+        for ids in [&[][..], &[1, 3]] {
+            let refused = Journals::inspect(journals(ids).path());
+            assert!(matches!(refused, Err(Cause::Damaged(_))), "{ids:?}");
+        }
     }
 }

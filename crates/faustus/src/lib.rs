@@ -24,7 +24,9 @@ pub use app::{Agent, AgentBuilder, App};
 pub use clock::TokioClock;
 pub use codec::{Json, Raw};
 pub use error::{Error, ErrorKind, Result};
-pub use faustus_core::{Codec, CodecError, Offset, Timestamp, TopicPartition, Transport};
+pub use faustus_core::{
+    CleanupPolicy, Codec, CodecError, Offset, Timestamp, TopicConfig, TopicPartition, Transport,
+};
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
 pub use handler::{AgentFn, State, TaskFn};

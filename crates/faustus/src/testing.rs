@@ -44,23 +44,24 @@ use std::{
     future::poll_fn,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
 use faustus_core::{
-    Admin, BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, Producer, ReadOptions, StoreProvider,
-    Timestamp, TopicName, TopicPartition, Transport, partition_for_key,
+    Admin, BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, Producer, ReadOptions,
+    StoreProvider, Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
 use faustus_log::{Faults, FaultyTransport, LogOptions, MemoryLog};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use crate::{
     App, Codec, Ended, Json, Result, Settings, TaskState, TaskStatus, TokioClock, Worker,
     WorkerHandle,
-    runtime::{LocalFuture, Spawn, Spawned},
+    runtime::{MakeLocal, Spawn, Spawned},
 };
 
 /// When virtual wall time begins: 2026-01-01T00:00:00Z.
@@ -108,7 +109,9 @@ struct Inner {
 struct WorkerState {
     handle: WorkerHandle,
     spawned: Arc<OneThread>,
-    running: RefCell<Option<JoinHandle<Result<Ended>>>>,
+    ended: RefCell<Option<oneshot::Receiver<Result<Ended>>>>,
+    /// It runs: it neither ended nor crashed.
+    alive: Rc<Cell<bool>>,
     groups: String,
 }
 
@@ -199,11 +202,21 @@ impl Cluster {
             Some(stores) => worker.stores(stores),
             None => worker,
         };
-        let running = tokio::task::spawn_local(worker.run());
+        let (end, ended) = oneshot::channel();
+        let alive = Rc::new(Cell::new(true));
+        let stopped = Rc::clone(&alive);
+        let run = worker.run();
+        let run = async move {
+            let result = run.await;
+            stopped.set(false);
+            let _ = end.send(result);
+        };
+        spawned.spawn(freezable(Arc::clone(&spawned.all), run));
         let state = Rc::new(WorkerState {
             handle,
             spawned,
-            running: RefCell::new(Some(running)),
+            ended: RefCell::new(Some(ended)),
+            alive,
             groups,
         });
         inner.workers.borrow_mut().push(Rc::clone(&state));
@@ -215,12 +228,12 @@ impl Cluster {
     /// # Panics
     ///
     /// If it exists already.
-    pub async fn create_topic(&self, name: &str, partitions: u32) {
-        let topic = faustus_core::NewTopic {
+    pub async fn create_topic(&self, name: &str, partitions: u32, config: TopicConfig) {
+        let topic = NewTopic {
             name: name.into(),
             partitions,
             replicas: None,
-            config: faustus_core::TopicConfig::default(),
+            config,
         };
         let made = self.inner.log.admin().create_topics(&[topic]).await;
         assert!(
@@ -324,12 +337,7 @@ impl Cluster {
         let workers = self.inner.workers.borrow().clone();
         let mut statuses = Vec::new();
         for worker in workers {
-            let alive = worker
-                .running
-                .borrow()
-                .as_ref()
-                .is_some_and(|running| !running.is_finished());
-            if alive {
+            if worker.alive.get() && !worker.spawned.all.state.lock().0 {
                 if let Ok(status) = worker.handle.status().await {
                     statuses.extend(
                         status
@@ -345,7 +353,11 @@ impl Cluster {
     /// Everything is idle or parked, and what is not parked is committed up to its end.
     async fn is_settled(&self, statuses: &[(String, TaskStatus)]) -> bool {
         let still = |state: &TaskState| matches!(state, TaskState::Idle | TaskState::Parked(_));
-        if statuses.is_empty() || !statuses.iter().all(|(_, status)| still(&status.state)) {
+        if statuses.is_empty()
+            || !statuses
+                .iter()
+                .all(|(_, status)| still(&status.state) && !status.uncommitted)
+        {
             return false;
         }
         for (group, status) in statuses.iter().filter(|(_, s)| s.state == TaskState::Idle) {
@@ -515,10 +527,25 @@ impl TestWorker {
 
     /// Ends the worker as `kill -9` would: nothing more of it happens.
     pub fn crash(self) {
-        if let Some(running) = self.state.running.take() {
-            running.abort();
-        }
+        self.state.alive.set(false);
         self.state.spawned.abort_all();
+    }
+
+    /// Stops the whole worker as `SIGSTOP` would, until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.state.spawned.all.freeze();
+    }
+
+    /// Blocks the worker's threads as user code that does not return would, until
+    /// [`thaw`](Self::thaw); its membership and committers go on.
+    pub fn block_threads(&self) {
+        self.state.spawned.threads.freeze();
+    }
+
+    /// Lets go on what was frozen or blocked.
+    pub fn thaw(&self) {
+        self.state.spawned.all.thaw();
+        self.state.spawned.threads.thaw();
     }
 
     /// Ends the worker in good order.
@@ -545,11 +572,11 @@ impl TestWorker {
     ///
     /// If it panicked, or was ended already.
     pub async fn ended(self) -> Result<Ended> {
-        let running = self.state.running.take();
-        match running {
-            Some(running) => match running.await {
+        let ended = self.state.ended.take();
+        match ended {
+            Some(ended) => match ended.await {
                 Ok(ended) => ended,
-                Err(error) => panic!("the worker panicked: {error}"),
+                Err(_) => panic!("the worker panicked"),
             },
             None => panic!("the worker was ended already"),
         }
@@ -590,6 +617,9 @@ impl std::fmt::Debug for TestWorker {
 #[derive(Debug, Default)]
 struct OneThread {
     tasks: Mutex<Vec<AbortHandle>>,
+    all: Arc<Freezer>,
+    /// The worker threads alone, without the group's and the committers'.
+    threads: Arc<Freezer>,
 }
 
 impl OneThread {
@@ -598,22 +628,72 @@ impl OneThread {
             task.abort();
         }
     }
-}
 
-impl Spawn for OneThread {
-    fn thread(&self, _name: &str, make: Box<dyn FnOnce() -> LocalFuture<()> + Send>) -> Spawned {
-        let (spawned, alive) = Spawned::new();
-        let task = tokio::task::spawn_local(async move {
-            let _alive = alive;
-            make().await;
-        });
-        self.tasks.lock().push(task.abort_handle());
-        spawned
-    }
-
-    fn task(&self, future: faustus_core::BoxFuture<'static, ()>) {
+    fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         self.tasks
             .lock()
             .push(tokio::task::spawn_local(future).abort_handle());
     }
+}
+
+impl Spawn for OneThread {
+    fn thread(&self, name: &str, make: MakeLocal) -> Spawned {
+        let (spawned, alive) = Spawned::new();
+        let threads = if name.starts_with("faustus-worker") {
+            Arc::clone(&self.threads)
+        } else {
+            Arc::default()
+        };
+        let work = async move {
+            let _alive = alive;
+            make().await;
+        };
+        self.spawn(freezable(Arc::clone(&self.all), freezable(threads, work)));
+        spawned
+    }
+
+    fn task(&self, future: faustus_core::BoxFuture<'static, ()>) {
+        self.spawn(freezable(Arc::clone(&self.all), future));
+    }
+}
+
+/// While frozen, futures behind it are not polled.
+#[derive(Debug, Default)]
+struct Freezer {
+    state: Mutex<(bool, Vec<Waker>)>,
+}
+
+impl Freezer {
+    fn freeze(&self) {
+        self.state.lock().0 = true;
+    }
+
+    fn thaw(&self) {
+        let waiting = {
+            let mut state = self.state.lock();
+            state.0 = false;
+            std::mem::take(&mut state.1)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn is_frozen(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.state.lock();
+        if state.0 {
+            state.1.push(cx.waker().clone());
+        }
+        state.0
+    }
+}
+
+async fn freezable(freezer: Arc<Freezer>, future: impl Future<Output = ()>) {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        if freezer.is_frozen(cx) {
+            Poll::Pending
+        } else {
+            future.as_mut().poll(cx)
+        }
+    })
+    .await;
 }

@@ -320,13 +320,16 @@ impl TaskCore {
 
     /// Whether everything delivered has retired and is committed.
     pub(crate) fn is_settled(&self) -> bool {
-        self.tracker.borrow().is_idle()
-            && self.deliveries.borrow().is_empty()
-            && self
-                .sources
-                .borrow()
-                .iter()
-                .all(|source| source.retired == source.committed)
+        self.tracker.borrow().is_idle() && !self.is_uncommitted()
+    }
+
+    /// Whether something retired that is not committed.
+    pub(crate) fn is_uncommitted(&self) -> bool {
+        self.progress();
+        let sources = self.sources.borrow();
+        sources
+            .iter()
+            .any(|source| source.retired != source.committed)
     }
 
     /// How many events retired since the task started.

@@ -77,6 +77,8 @@ pub struct TaskStatus {
     pub sources: Vec<TopicPartition>,
     /// How many events retired since it started here.
     pub retired: u64,
+    /// Whether some of them are not committed yet.
+    pub uncommitted: bool,
 }
 
 /// What a task does.
@@ -417,11 +419,16 @@ impl Task {
                 .collect(),
             State::Recovering(_) | State::Refused(_) => Vec::new(),
         };
+        let uncommitted = match &self.state {
+            State::Running(running) => running.core.is_uncommitted(),
+            State::Recovering(_) | State::Refused(_) => false,
+        };
         TaskStatus {
             task: self.id.clone(),
             state,
             sources,
             retired,
+            uncommitted,
         }
     }
 }

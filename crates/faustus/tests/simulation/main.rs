@@ -2,3 +2,8 @@
 
 mod bank;
 mod basics;
+mod crashes;
+mod failures;
+mod flow;
+mod outcomes;
+mod prefix;

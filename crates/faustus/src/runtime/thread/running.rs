@@ -44,6 +44,8 @@ enum Reader {
 /// A source partition and who reads it.
 struct Source {
     partition: TopicPartition,
+    /// The position after what was delivered.
+    position: Offset,
     reader: Reader,
     /// The lanes of all agents that read it.
     lanes: Vec<usize>,
@@ -135,6 +137,7 @@ impl Running {
             let (lanes, agents) = by_topic.remove(topic).unwrap_or_default();
             Source {
                 partition: source.partition.clone(),
+                position: source.cut,
                 reader: Reader::Opening(open(log, &source.partition, source.cut)),
                 lanes,
                 agents,
@@ -181,6 +184,7 @@ impl Running {
             Poll::Pending => {}
             Poll::Ready(Err(error)) => self.source_failed(index, &error),
             Poll::Ready(Ok(fetched)) => {
+                source.position = fetched.position;
                 let agents = if fetched.batch.is_empty() {
                     0
                 } else {
@@ -200,13 +204,9 @@ impl Running {
     fn source_failed(&mut self, index: usize, error: &TransportError) {
         let source = &mut self.sources[index];
         if error.is_transient() {
-            let position = match &source.reader {
-                Reader::Open(reader) => reader.position(),
-                Reader::Opening(_) => self.core.sources()[index].cut,
-            };
             tracing::warn!(partition = %source.partition, %error, "reading goes on when the log is back");
             let (log, partition) = (Arc::clone(&self.log), source.partition.clone());
-            source.reader = Reader::Opening(open(&log, &partition, position));
+            source.reader = Reader::Opening(open(&log, &partition, source.position));
             source.waker.wake_by_ref();
             return;
         }

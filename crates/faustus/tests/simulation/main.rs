@@ -7,3 +7,5 @@ mod failures;
 mod flow;
 mod outcomes;
 mod prefix;
+mod state;
+mod zombies;

@@ -246,26 +246,35 @@ impl WorkerThread {
                     tracing::warn!(%reason, "epoch is not stored, its tasks are no longer ours");
                     self.roll_back(&reason);
                 }
-                Outcome::StoreFailed(reason) => {
-                    self.committed(&under_way);
-                    for key in &under_way.tasks {
-                        if let Some(Task {
-                            state: State::Running(running),
-                            ..
-                        }) = self.tasks.get_mut(key)
-                        {
-                            let reason = format!(
-                                "a table's store failed, the changelog has all of it: {reason}"
-                            );
-                            running.park(Parked {
-                                record: None,
-                                reason,
-                            });
-                        }
-                    }
-                }
+                Outcome::StoreFailed(reason) => self.store_failed(&under_way, &reason),
             }
         }
+    }
+
+    /// The log has the epoch and a store has not: the tasks with stores are recovered anew when
+    /// somebody has made room.
+    fn store_failed(&mut self, under_way: &UnderWay, reason: &str) {
+        self.committed(under_way);
+        for key in &under_way.tasks {
+            let Some(task) = self.tasks.get_mut(key) else {
+                continue;
+            };
+            let State::Running(running) = &task.state else {
+                continue;
+            };
+            if running
+                .core
+                .shards
+                .iter()
+                .any(|shard| shard.store().is_some())
+            {
+                let reason =
+                    format!("a table's store failed, its changelog has all of it: {reason}");
+                tracing::error!(task = %task.id, %reason, "task parked: resume it once there is room");
+                task.state = State::Refused(reason);
+            }
+        }
+        self.roll_back("a table's store failed");
     }
 
     fn committed(&mut self, under_way: &UnderWay) {

@@ -1,6 +1,8 @@
 //! Stream processing: agents, tables, windows, exactly once, on an embedded log or on Kafka.
 
 mod app;
+#[cfg(feature = "cli")]
+mod cli;
 mod client;
 mod clock;
 mod codec;
@@ -8,6 +10,7 @@ mod error;
 mod handler;
 mod key;
 pub mod membership;
+mod open;
 mod policy;
 mod record;
 mod runtime;
@@ -31,6 +34,7 @@ pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
 pub use handler::{AgentFn, State, TaskFn};
 pub use key::{Key, MaybeKey};
+pub use open::open_log;
 pub use policy::FailurePolicy;
 pub use record::{Field, Record};
 pub use runtime::{Ended, TaskState, TaskStatus};

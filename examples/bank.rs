@@ -37,7 +37,10 @@ async fn on_order(State(bank): State<Bank>, mut orders: Stream<Order, Total>) ->
     while let Some(order) = orders.next().await? {
         check_credit(&order).await;
         let total = totals.update(&*order.account, |total| *total += order.amount)?;
-        order.reply(Total { account: order.account.clone(), total });
+        order.reply(Total {
+            account: order.account.clone(),
+            total,
+        });
     }
     Ok(())
 }
@@ -48,27 +51,38 @@ async fn check_credit(_: &Order) {
 }
 
 /// Takes each refund from its account.
-async fn on_refund(State(bank): State<Bank>, mut refunds: Stream<Refund, Total>) -> faustus::Result {
+async fn on_refund(
+    State(bank): State<Bank>,
+    mut refunds: Stream<Refund, Total>,
+) -> faustus::Result {
     let totals = refunds.bind(&bank.totals);
     while let Some(refund) = refunds.next().await? {
         let total = totals.update(&*refund.account, |total| *total -= refund.amount)?;
-        refund.reply(Total { account: refund.account.clone(), total });
+        refund.reply(Total {
+            account: refund.account.clone(),
+            total,
+        });
     }
     Ok(())
 }
 
 fn app() -> App<Bank> {
     let app = App::new("bank");
-    let (orders, refunds, audit) =
-        (app.topic::<Order>("orders"), app.topic::<Refund>("refunds"), app.topic("order-totals"));
+    let (orders, refunds, audit) = (
+        app.topic::<Order>("orders"),
+        app.topic::<Refund>("refunds"),
+        app.topic("order-totals"),
+    );
     let totals = app.table("totals");
-    app.with_state(Bank { totals: totals.clone() })
-        .agent("on-order", orders.group_by(Order::ACCOUNT), |a| {
-            a.concurrency(4).table(&totals).sink(&audit).run(on_order)
-        })
-        .agent("on-refund", refunds.group_by(Refund::ACCOUNT), |a| {
-            a.concurrency(4).table(&totals).sink(&audit).run(on_refund)
-        })
+    app.with_state(Bank {
+        totals: totals.clone(),
+    })
+    .agent("on-order", orders.group_by(Order::ACCOUNT), |a| {
+        a.concurrency(4).table(&totals).sink(&audit).run(on_order)
+    })
+    .agent("on-refund", refunds.group_by(Refund::ACCOUNT), |a| {
+        a.concurrency(4).table(&totals).sink(&audit).run(on_refund)
+    })
 }
 
 fn main() -> ExitCode {
@@ -84,13 +98,25 @@ mod tests {
     #[test]
     fn orders_and_refunds_meet_in_the_account() {
         simulate(3, async |cluster| {
-            let settings = Settings { guarantee: Guarantee::ExactlyOnce, ..Settings::default() };
+            let settings = Settings {
+                guarantee: Guarantee::ExactlyOnce,
+                ..Settings::default()
+            };
             let worker = cluster.worker(app(), settings);
             for amount in 1..=10 {
                 let (account, amount) = ("ann".to_owned(), f64::from(amount));
                 cluster.send("orders", "", &Order { account, amount }).await;
             }
-            cluster.send("refunds", "", &Refund { account: "ann".to_owned(), amount: 5.0 }).await;
+            cluster
+                .send(
+                    "refunds",
+                    "",
+                    &Refund {
+                        account: "ann".to_owned(),
+                        amount: 5.0,
+                    },
+                )
+                .await;
             cluster.settle().await;
             assert_eq!(worker.table::<String, f64>("totals").await["ann"], 50.0);
             assert_eq!(cluster.records("order-totals").await.len(), 11);

@@ -34,7 +34,10 @@ struct Words {
 /// Splits each line into words, which are sent as a part of the line's event.
 async fn split(State(app): State<Words>, mut lines: Stream<String>) -> faustus::Result {
     while let Some(line) = lines.next().await? {
-        for word in line.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2) {
+        for word in line
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| word.len() > 2)
+        {
             let word = word.to_lowercase();
             line.send(&app.words, &word, &word)?;
         }
@@ -76,7 +79,12 @@ async fn show(State(app): State<Words>) -> faustus::Result {
         let mut top: Vec<_> = counts.iter().collect();
         top.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         let mut text = String::new();
-        writeln!(text, "{} words, {} different", counts.values().sum::<u64>(), counts.len())?;
+        writeln!(
+            text,
+            "{} words, {} different",
+            counts.values().sum::<u64>(),
+            counts.len()
+        )?;
         for (word, count) in top.into_iter().take(10) {
             writeln!(text, "{count:>7}  {word}")?;
         }
@@ -93,13 +101,20 @@ fn documents() -> Vec<String> {
     let mut files = markdown(&root);
     files.extend(markdown(&root.join("docs")));
     files.sort();
-    let texts = files.iter().filter_map(|file| fs::read_to_string(file).ok());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let texts = files
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok());
+    texts
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 fn markdown(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .collect()
 }
 
 fn app() -> App<Words> {
@@ -107,8 +122,18 @@ fn app() -> App<Words> {
     let lines = app.topic::<String>("lines").partitions(4);
     let words = app.topic::<String>("words").partitions(4);
     let counts = app.table("counts");
-    let state = Words { lines, words, counts, shown: Arc::default() };
-    let Words { lines, words, counts, .. } = state.clone();
+    let state = Words {
+        lines,
+        words,
+        counts,
+        shown: Arc::default(),
+    };
+    let Words {
+        lines,
+        words,
+        counts,
+        ..
+    } = state.clone();
     app.with_state(state)
         .agent("split", &lines, |a| a.run(split))
         .agent("count", &words, |a| a.table(&counts).run(count))
@@ -135,10 +160,17 @@ mod tests {
             let worker = cluster.worker(super::app(), Settings::default());
             // Two milliseconds a line, and some for the last words.
             let lines = super::documents();
-            cluster.sleep(std::time::Duration::from_millis(4 * lines.len() as u64 + 5000)).await;
+            cluster
+                .sleep(std::time::Duration::from_millis(
+                    4 * lines.len() as u64 + 5000,
+                ))
+                .await;
             let mut expected: BTreeMap<String, u64> = BTreeMap::new();
             for line in lines {
-                for word in line.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2) {
+                for word in line
+                    .split(|c: char| !c.is_alphanumeric())
+                    .filter(|word| word.len() > 2)
+                {
                     *expected.entry(word.to_lowercase()).or_default() += 1;
                 }
             }

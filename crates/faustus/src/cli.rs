@@ -2,11 +2,7 @@
 //!
 //! Standard output is the program's own; everything the worker says goes to standard error.
 
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
 use faustus_core::{Offset, TopicPartition};
@@ -66,10 +62,14 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     #[must_use]
     pub fn main(self) -> ExitCode {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         let _ = subscriber.try_init();
         let cli = Cli::parse();
-        let Command::Worker(args) = cli.command.unwrap_or_else(|| Command::Worker(Box::default()));
+        let Command::Worker(args) = cli
+            .command
+            .unwrap_or_else(|| Command::Worker(Box::default()));
         match run(self, *args) {
             Ok(Ended::Drained) => ExitCode::SUCCESS,
             Ok(Ended::Cut) => ExitCode::from(3),
@@ -86,12 +86,18 @@ async fn run<S: Clone + Send + Sync + 'static>(app: App<S>, args: WorkerArgs) ->
     let address = args.log.unwrap_or_else(|| format!("{}-data", app.name()));
     let defaults = Settings::default();
     let settings = Settings {
-        guarantee: if args.exactly_once { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce },
+        guarantee: if args.exactly_once {
+            Guarantee::ExactlyOnce
+        } else {
+            Guarantee::AtLeastOnce
+        },
         threads: args.threads.unwrap_or(defaults.threads).max(1),
         worker_id: args.id.unwrap_or_default(),
         instance: args.instance,
         stores: args.stores,
-        session_timeout: args.session.map_or(defaults.session_timeout, std::time::Duration::from_secs),
+        session_timeout: args
+            .session
+            .map_or(defaults.session_timeout, std::time::Duration::from_secs),
         ..defaults
     };
     let log = open_log(&address, Arc::new(TokioClock::real())).await?;
@@ -129,7 +135,10 @@ fn parse_record(text: &str) -> Result<(TopicPartition, Offset), String> {
     let parse = || {
         let (partition, offset) = text.rsplit_once('@')?;
         let (topic, partition) = partition.rsplit_once('/')?;
-        Some((TopicPartition::new(topic, partition.parse().ok()?), Offset(offset.parse().ok()?)))
+        Some((
+            TopicPartition::new(topic, partition.parse().ok()?),
+            Offset(offset.parse().ok()?),
+        ))
     };
     parse().ok_or_else(|| "write it as TOPIC/PARTITION@OFFSET, such as orders/3@17".to_owned())
 }

@@ -51,7 +51,9 @@ pub async fn open_log(address: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Tr
 
 fn open_directory(path: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>> {
     let log = DirectoryLog::open(path, clock, DirectoryOptions::default());
-    Ok(Arc::new(log.map_err(|error| Error::from(error).context(format!("log {path}")))?))
+    Ok(Arc::new(log.map_err(|error| {
+        Error::from(error).context(format!("log {path}"))
+    })?))
 }
 
 #[cfg(feature = "kafka")]

@@ -50,10 +50,10 @@ use std::{
 
 use bytes::Bytes;
 use faustus_core::{
-    Admin, BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, Producer, ReadOptions,
-    StoreProvider, Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
+    BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, ReadOptions, StoreProvider,
+    Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
-use faustus_log::{Faults, FaultyTransport, LogOptions, MemoryLog};
+use faustus_log::{Faults, FaultyTransport, MemoryLog};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::oneshot, task::AbortHandle};
@@ -118,7 +118,7 @@ struct WorkerState {
 impl Cluster {
     fn new(seed: u64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::beginning_at(BEGINNING));
-        let log = MemoryLog::with_options(Arc::clone(&clock), LogOptions::default().seed(seed));
+        let log = MemoryLog::new(Arc::clone(&clock), seed);
         let inner = Inner {
             seed,
             clock,

@@ -64,7 +64,8 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr);
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
         let _ = subscriber.try_init();
         let cli = Cli::parse();
         let Command::Worker(args) = cli

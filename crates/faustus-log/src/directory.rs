@@ -108,6 +108,8 @@ impl DirectoryOptions {
 pub struct DirectoryLog {
     path: PathBuf,
     shared: Arc<Shared>,
+    #[cfg(test)]
+    disk: std::sync::Weak<Disk>,
     chores: Arc<keeper::Chores>,
 }
 
@@ -137,6 +139,8 @@ impl DirectoryLog {
         let disk = Arc::new(Disk::open(&path, lock, persist, options.reserve)?);
         let mut broker = Broker::new(entropy(), options.log, Some(Queue::new(HELD)));
         recover::recover(&disk, &mut broker, options.fsync, options.accept_loss)?;
+        #[cfg(test)]
+        let weak = Arc::downgrade(&disk);
         let segments = Arc::clone(&disk) as Arc<dyn Segments>;
         let core = Arc::new(Core::new(clock, broker, Some(segments)));
         let chores = Arc::new(keeper::Chores::default());
@@ -154,6 +158,8 @@ impl DirectoryLog {
         };
         Ok(Self {
             path,
+            #[cfg(test)]
+            disk: weak,
             shared: Arc::new(Shared::of(core, closer)),
             chores,
         })

@@ -163,7 +163,7 @@ impl Cluster {
         &self,
         app: App<S>,
         settings: Settings,
-        stores: Arc<dyn StoreProvider>,
+        stores: Arc<impl StoreProvider + 'static>,
     ) -> TestWorker {
         self.start(app, settings, Some(stores))
     }
@@ -295,10 +295,10 @@ impl Cluster {
         let name = [TopicName::from(topic)];
         let deadline = self.inner.clock.monotonic() + PATIENCE;
         while self.inner.clock.monotonic() < deadline {
-            if let Ok(found) = self.inner.log.admin().describe_topics(&name).await {
-                if let Some(Some(topic)) = found.first() {
-                    return topic.partitions;
-                }
+            if let Ok(found) = self.inner.log.admin().describe_topics(&name).await
+                && let Some(Some(topic)) = found.first()
+            {
+                return topic.partitions;
             }
             self.sleep(Duration::from_millis(10)).await;
         }
@@ -337,14 +337,15 @@ impl Cluster {
         let workers = self.inner.workers.borrow().clone();
         let mut statuses = Vec::new();
         for worker in workers {
-            if worker.alive.get() && !worker.spawned.all.state.lock().0 {
-                if let Ok(status) = worker.handle.status().await {
-                    statuses.extend(
-                        status
-                            .into_iter()
-                            .map(|status| (worker.groups.clone(), status)),
-                    );
-                }
+            if worker.alive.get()
+                && !worker.spawned.all.state.lock().0
+                && let Ok(status) = worker.handle.status().await
+            {
+                statuses.extend(
+                    status
+                        .into_iter()
+                        .map(|status| (worker.groups.clone(), status)),
+                );
             }
         }
         statuses

@@ -94,10 +94,10 @@ impl Committer {
                 }
             }
         };
-        if !epoch.purge.is_empty() {
-            if let Err(error) = self.transport.admin().delete_records(&epoch.purge).await {
-                tracing::warn!(%error, "committed records of repartition topics stay for now");
-            }
+        if !epoch.purge.is_empty()
+            && let Err(error) = self.transport.admin().delete_records(&epoch.purge).await
+        {
+            tracing::warn!(%error, "committed records of repartition topics stay for now");
         }
         match write_stores(&epoch, &published) {
             Ok(()) => Outcome::Committed,
@@ -163,11 +163,11 @@ impl Committer {
     }
 
     async fn abort(&mut self) {
-        if let Some(producer) = &mut self.transactional {
-            if let Err(error) = producer.abort().await {
-                tracing::warn!(%error, "the transaction is left to its timeout");
-                self.transactional = None;
-            }
+        if let Some(producer) = &mut self.transactional
+            && let Err(error) = producer.abort().await
+        {
+            tracing::warn!(%error, "the transaction is left to its timeout");
+            self.transactional = None;
         }
     }
 

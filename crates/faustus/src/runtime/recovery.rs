@@ -258,14 +258,14 @@ fn start_of(
         };
     };
     let note = OffsetNote::parse(&committed.metadata);
-    if let (Some(note), Some(topic)) = (note, topic) {
-        if note.topic != topic {
-            return Err(format!(
-                "topic {} was deleted and made again since offset {} was committed: \
+    if let (Some(note), Some(topic)) = (note, topic)
+        && note.topic != topic
+    {
+        return Err(format!(
+            "topic {} was deleted and made again since offset {} was committed: \
                  delete the group's offset of it to read the new topic from its start",
-                partition.topic, committed.offset
-            ));
-        }
+            partition.topic, committed.offset
+        ));
     }
     if committed.offset < earliest {
         return Err(format!(

@@ -30,7 +30,7 @@ fn a_store_that_survives_a_crash_is_used_and_right() {
         let mut sums = std::collections::BTreeMap::new();
         for round in 0..4 {
             let worker =
-                cluster.worker_with_stores(bank::app(), settings(guarantee), stores.clone());
+                cluster.worker_with_stores(bank::app(), settings(guarantee), Arc::clone(&stores));
             worker.faults().delay_all(Duration::from_millis(2));
             for (account, sum) in bank::send(&cluster, round * 30 + 1, 30).await {
                 *sums.entry(account).or_default() += sum;
@@ -45,7 +45,8 @@ fn a_store_that_survives_a_crash_is_used_and_right() {
                 worker.shutdown().await.unwrap();
             }
         }
-        let worker = cluster.worker_with_stores(bank::app(), settings(guarantee), stores.clone());
+        let worker =
+            cluster.worker_with_stores(bank::app(), settings(guarantee), Arc::clone(&stores));
         cluster.settle().await;
         assert_eq!(
             worker.table::<String, u64>("totals").await,
@@ -61,10 +62,10 @@ fn a_store_that_survives_a_crash_is_used_and_right() {
 }
 
 /// Runs an application with a store, does something while it is down, and runs it again.
-fn restart_with_store(between: impl AsyncFn(&faustus::testing::Cluster, &MemoryStores)) {
+fn restart_with_store(between: &impl AsyncFn(&faustus::testing::Cluster, &MemoryStores)) {
     for_seeds(async |cluster, guarantee| {
         let stores = Arc::new(MemoryStores::new());
-        let provider: Arc<dyn StoreProvider> = stores.clone();
+        let provider = Arc::clone(&stores);
         let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker_with_stores(flow(), settings(guarantee), Arc::clone(&provider));
         send(&cluster, &KEYS).await;
@@ -84,17 +85,17 @@ fn restart_with_store(between: impl AsyncFn(&faustus::testing::Cluster, &MemoryS
 
 #[test]
 fn a_store_older_than_its_tombstones_is_rebuilt() {
-    restart_with_store(async |cluster, _| cluster.sleep(Duration::from_secs(25 * 3600)).await);
+    restart_with_store(&async |cluster, _| cluster.sleep(Duration::from_secs(25 * 3600)).await);
 }
 
 #[test]
 fn a_store_that_is_gone_is_rebuilt() {
-    restart_with_store(async |_, stores| stores.destroy("counts", 0).unwrap());
+    restart_with_store(&async |_, stores| stores.destroy("counts", 0).unwrap());
 }
 
 #[test]
 fn a_store_ahead_of_the_log_is_rebuilt() {
-    restart_with_store(async |_, stores| {
+    restart_with_store(&async |_, stores| {
         let store = stores.open("counts", 0).unwrap();
         let mut checkpoint = store.checkpoint().unwrap().unwrap();
         checkpoint.offset = Offset(10_000);
@@ -108,7 +109,7 @@ fn a_store_ahead_of_the_log_is_rebuilt() {
 
 #[test]
 fn a_store_of_another_topic_is_rebuilt() {
-    restart_with_store(async |_, stores| {
+    restart_with_store(&async |_, stores| {
         let store = stores.open("counts", 0).unwrap();
         let mut checkpoint = store.checkpoint().unwrap().unwrap();
         checkpoint.changelog = faustus_core::TopicId(1);
@@ -299,7 +300,7 @@ fn old_events_survive_the_way_through_group_by() {
 fn a_disk_that_is_full_stops_nothing_for_ever() {
     for_seeds(async |cluster, guarantee| {
         let stores = Arc::new(MemoryStores::new());
-        let provider: Arc<dyn StoreProvider> = stores.clone();
+        let provider = Arc::clone(&stores);
         let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker_with_stores(flow(), settings(guarantee), provider);
         send(&cluster, &["first"]).await;

@@ -235,7 +235,7 @@ impl Running {
             let started = catch_unwind(AssertUnwindSafe(|| (lane.start)(Rc::clone(&lane.core))));
             match started {
                 Ok(instance) => lane.instance = Some(instance),
-                Err(panic) => return self.failed(index, panicked(&*panic), now),
+                Err(panic) => return self.failed(index, &panicked(&*panic), now),
             }
         }
         let Some(instance) = lane.instance.as_mut() else {
@@ -247,17 +247,17 @@ impl Running {
             Ok(Poll::Pending) => {
                 // A parked lane keeps its failure until it is resumed.
                 if let Some(error) = lane.core.failure().filter(|_| self.parked.is_none()) {
-                    self.failed(index, error, now);
+                    self.failed(index, &error, now);
                 }
             }
             Ok(Poll::Ready(Ok(()))) => self.ended(index, now),
             Ok(Poll::Ready(Err(error))) => {
                 lane.instance = None;
-                self.failed(index, error, now);
+                self.failed(index, &error, now);
             }
             Err(panic) => {
                 lane.instance = None;
-                self.failed(index, panicked(&*panic), now);
+                self.failed(index, &panicked(&*panic), now);
             }
         }
     }
@@ -267,7 +267,7 @@ impl Running {
         let lane = &mut self.lanes[index];
         lane.instance = None;
         if let Some(error) = lane.core.failure() {
-            return self.failed(index, error, now);
+            return self.failed(index, &error, now);
         }
         lane.core.complete();
         if lane.core.is_draining() {
@@ -292,7 +292,7 @@ impl Running {
     }
 
     /// The event in flight failed, or the instance without one.
-    fn failed(&mut self, index: usize, error: Error, now: Duration) {
+    fn failed(&mut self, index: usize, error: &Error, now: Duration) {
         let lane = &mut self.lanes[index];
         lane.core.roll_back();
         if self.draining {
@@ -339,7 +339,7 @@ impl Running {
                 lane.core.skip();
             }
             Verdict::Park => {
-                lane.core.refuse_event(error.clone());
+                lane.core.refuse_event(Error::clone(error));
                 let reason = format!("agent {agent} failed: {error}");
                 self.park(Parked {
                     record: Some((partition, offset)),

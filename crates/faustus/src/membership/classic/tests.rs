@@ -277,7 +277,7 @@ fn a_static_member_that_returns_with_more_to_run_is_given_it() {
 
 #[test]
 fn what_a_static_member_should_have_given_up_is_free_when_it_returns() {
-    let mut world = settled(2, |m| Some(format!("i{m}")));
+    let mut world = settled(1, |m| Some(format!("i{m}")));
     world.start(config(&subs(9), None));
     // Its tasks are revoked, but the process dies before it has given them up.
     let revoking = |world: &World| {

@@ -61,7 +61,7 @@ use tokio::{sync::oneshot, task::AbortHandle};
 use crate::{
     App, Codec, Ended, Json, Result, Settings, TaskState, TaskStatus, TokioClock, Worker,
     WorkerHandle,
-    runtime::{MakeLocal, Spawn, Spawned},
+    runtime::{MakeLocal, Spawn, Spawned, TaskGuard},
 };
 
 /// When virtual wall time begins: 2026-01-01T00:00:00Z.
@@ -630,10 +630,10 @@ impl OneThread {
         }
     }
 
-    fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        self.tasks
-            .lock()
-            .push(tokio::task::spawn_local(future).abort_handle());
+    fn spawn(&self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
+        let task = tokio::task::spawn_local(future).abort_handle();
+        self.tasks.lock().push(task.clone());
+        task
     }
 }
 
@@ -653,8 +653,8 @@ impl Spawn for OneThread {
         spawned
     }
 
-    fn task(&self, future: faustus_core::BoxFuture<'static, ()>) {
-        self.spawn(freezable(Arc::clone(&self.all), future));
+    fn task(&self, future: faustus_core::BoxFuture<'static, ()>) -> TaskGuard {
+        TaskGuard::new(self.spawn(freezable(Arc::clone(&self.all), future)))
     }
 }
 

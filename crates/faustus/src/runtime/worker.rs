@@ -17,7 +17,7 @@ use super::{
     recovery::RecoveryContext,
     spawn::{Spawn, Spawned},
     thread::{Command, TaskStatus, ThreadContext, WorkerThread},
-    topology::AppDef,
+    topology::{AppDef, LocalFuture},
 };
 use crate::{
     Error, ErrorKind, Result, Settings,
@@ -76,7 +76,7 @@ pub(crate) async fn run(
 ) -> Result<Ended> {
     let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
     let (client, sending) = Client::new(Arc::clone(&env.transport), Arc::clone(&env.clock));
-    env.spawn.task(Box::pin(sending));
+    let mut tasks = vec![env.spawn.task(Box::pin(sending))];
     for topic in &def.topics {
         topic.client.get_or_init(|| client.clone());
     }
@@ -108,24 +108,31 @@ pub(crate) async fn run(
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &recovery).await?;
-    let membership = env
-        .spawn
-        .thread("faustus-group", Box::new(move || Box::pin(driver.run())));
-    for task in &def.tasks {
-        env.spawn.task(Box::pin(run_task(
-            Arc::clone(&task.name),
-            Arc::clone(&task.start),
-            Arc::clone(&env.clock),
-        )));
-    }
+    // Dropped with this future: a worker that is cancelled is no member any more.
+    let (alive, cancelled) = oneshot::channel::<()>();
+    let member = move || -> LocalFuture<()> {
+        Box::pin(async move {
+            tokio::select! {
+                () = driver.run() => {}
+                _ = cancelled => {}
+            }
+        })
+    };
+    let membership = env.spawn.thread("faustus-group", Box::new(member));
+    tasks.extend(def.tasks.iter().map(|task| {
+        let (name, start) = (Arc::clone(&task.name), Arc::clone(&task.start));
+        env.spawn
+            .task(Box::pin(run_task(name, start, Arc::clone(&env.clock))))
+    }));
     let result = control.serve(&mut requests).await;
     if result.is_err() {
         control.lose();
+        control.leave().await;
     }
     control.end_threads().await;
-    drop(control);
-    drop(recovery);
+    drop(alive);
     membership.ended().await;
+    drop(tasks);
     result
 }
 
@@ -194,13 +201,12 @@ impl Control {
             let (commands, commanded) = mpsc::unbounded_channel();
             let (epochs, to_commit) = mpsc::unbounded_channel();
             let (ended, outcomes) = mpsc::unbounded_channel();
-            let committing = move || -> super::topology::LocalFuture<()> {
-                Box::pin(committer.run(to_commit, ended))
-            };
+            let committing =
+                move || -> LocalFuture<()> { Box::pin(committer.run(to_commit, ended)) };
             env.spawn
                 .thread(&format!("faustus-commit-{index}"), Box::new(committing))
                 .detach();
-            let working = move || -> super::topology::LocalFuture<()> {
+            let working = move || -> LocalFuture<()> {
                 Box::pin(WorkerThread::new(context, commanded, epochs, outcomes).run())
             };
             let done = env

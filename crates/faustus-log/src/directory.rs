@@ -42,8 +42,8 @@ use crate::{
 };
 use disk::Disk;
 
-/// The newest chunks of each partition are held in memory up to so many bytes.
-const HELD: usize = 1024 * 1024;
+/// The newest chunks of all partitions together are held in memory up to about so many bytes.
+const HELD: usize = 16 * 1024 * 1024;
 
 /// Settings of a log in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

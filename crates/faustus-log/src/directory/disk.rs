@@ -135,10 +135,10 @@ impl Disk {
             }
         }
         self.check_room(bytes as u64)?;
-        batch.commit().map_err(|error| self.error(&error))?;
+        batch.commit().map_err(|error| self.write_error(&error))?;
         state.count = count;
         let head = state.head.advance(count);
-        head.map_err(|error| io_error(&self.path, &error))
+        head.map_err(|error| self.write_error(&error.into()))
     }
 
     /// Refuses while there is so little room that fjall might run out of it in the middle of a write,
@@ -233,6 +233,15 @@ impl Disk {
         TransportError::Corrupt(format!(
             "{what} in {path} are damaged: restore the directory from a copy, or delete the topic"
         ))
+    }
+
+    /// What a failed write means: it may be found again when the log is opened.
+    fn write_error(&self, error: &fjall::Error) -> TransportError {
+        match self.error(error) {
+            known @ (TransportError::Full(_) | TransportError::Unauthorized(_)) => known,
+            earlier if matches!(error, fjall::Error::Poisoned) => earlier,
+            other => TransportError::OutcomeUnknown(format!("{other}: open the log again")),
+        }
     }
 
     fn error(&self, error: &fjall::Error) -> TransportError {

@@ -91,9 +91,6 @@ impl Group {
         if let Some(member) = self.members.remove(old) {
             self.members.insert(id.to_owned(), member);
         }
-        if let Some(instance) = &request.instance {
-            self.instances.insert(instance.clone(), id.to_owned());
-        }
         let leads = self.leader == old;
         if leads {
             id.clone_into(&mut self.leader);

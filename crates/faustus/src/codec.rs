@@ -18,7 +18,7 @@ use faustus_core::{Codec, CodecError};
 /// use faustus::{Codec, Json};
 ///
 /// let mut bytes = Vec::new();
-/// Json.encode(&("é", 1e16, 2.0), &mut bytes).unwrap();
+/// Json.encode(&("é".to_owned(), 1e16, 2.0), &mut bytes).unwrap();
 /// assert_eq!(bytes, br#"["\u00e9",1e+16,2.0]"#);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

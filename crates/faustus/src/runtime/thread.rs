@@ -107,6 +107,8 @@ pub(crate) struct ThreadContext {
     pub(crate) task_bytes: usize,
     /// A number that no other worker thread has.
     pub(crate) identity: u64,
+    /// The transactional id of the committer; empty at least once.
+    pub(crate) committer: Arc<str>,
     /// Decides the order in which what is ready is polled; `None`: first in, first out.
     pub(crate) seed: Option<u64>,
 }

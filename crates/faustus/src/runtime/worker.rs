@@ -20,7 +20,7 @@ use super::{
     topology::{AppDef, LocalFuture},
 };
 use crate::{
-    Error, ErrorKind, Result, Settings,
+    Error, ErrorKind, Guarantee, Result, Settings,
     client::Client,
     membership::{Assigned, Group, GroupEvent, MemberConfig, TaskId, classic_group},
 };
@@ -95,6 +95,7 @@ pub(crate) async fn run(
         group: Arc::clone(&group),
         clock: Arc::clone(&env.clock),
         stores: env.stores.clone(),
+        committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
     };
     let mut control = Control {
@@ -177,6 +178,10 @@ impl Control {
     async fn start_threads(&mut self, env: &Environment, recovery: &RecoveryContext) -> Result<()> {
         let settings = &env.settings;
         for index in 0..settings.threads {
+            let committer_id = match settings.guarantee {
+                Guarantee::ExactlyOnce => format!("{}{index}", recovery.committers),
+                Guarantee::AtLeastOnce => String::new(),
+            };
             let mut committer = Committer {
                 transport: Arc::clone(&env.transport),
                 coordinator: Arc::clone(&recovery.coordinator),
@@ -184,7 +189,7 @@ impl Control {
                 ownership: Arc::clone(&self.ownership),
                 clock: Arc::clone(&env.clock),
                 guarantee: settings.guarantee,
-                transactional_id: format!("{}-{}-{index}", recovery.def.name, settings.worker_id),
+                transactional_id: committer_id.clone(),
                 transactional: None,
                 producer: None,
             };
@@ -196,6 +201,7 @@ impl Control {
                 commit_interval: settings.commit_interval,
                 task_bytes: settings.task_bytes,
                 identity: identity(env.seed, index),
+                committer: committer_id.into(),
                 seed: env.seeded_order.then_some(env.seed ^ index as u64),
             };
             let (commands, commanded) = mpsc::unbounded_channel();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use faustus::{FailurePolicy, Guarantee};
+use faustus::{FailurePolicy, Guarantee, Settings};
 use faustus_core::{GroupError, TransportError};
 use faustus_log::{Call, Fault, Rule};
 
@@ -163,5 +163,38 @@ fn a_rejected_offset_commit_leaves_the_task_where_it_was() {
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&[("a", 1), ("b", 1)]));
         assert_eq!(cluster.records("said").await.len(), 2);
+    });
+}
+
+#[test]
+fn a_successor_ends_the_transaction_of_a_dead_worker_and_does_not_wait_for_its_timeout() {
+    for_seeds(async |cluster, _| {
+        let settings = || Settings {
+            session_timeout: Duration::from_secs(2),
+            ..settings(Guarantee::ExactlyOnce)
+        };
+        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker(flow(), settings());
+        send(&cluster, &["a"]).await;
+        cluster.settle().await;
+        // It dies between the two halves of a commit: offsets are pending, the transaction is open.
+        worker.faults().add(Rule::new(Call::Commit, Fault::Cut(1)));
+        worker.faults().add(Rule::new(
+            Call::Producer,
+            Fault::Delay(Duration::from_secs(60)),
+        ));
+        send(&cluster, &["b"]).await;
+        cluster.sleep(Duration::from_millis(100)).await;
+        worker.crash();
+        let died = cluster.clock().monotonic();
+        let _successor = cluster.worker(flow(), settings());
+        cluster.settle().await;
+        let took = cluster.clock().monotonic() - died;
+        assert!(
+            took < Duration::from_secs(5),
+            "seed {}: {took:?}",
+            cluster.seed()
+        );
+        assert_eq!(counts(&cluster).await, expect(&[("a", 1), ("b", 1)]));
     });
 }

@@ -38,13 +38,15 @@
 //! });
 //! ```
 
+mod one_thread;
+mod worker;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -54,15 +56,14 @@ use faustus_core::{
     Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
 use faustus_log::{Faults, FaultyTransport, MemoryLog};
-use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{sync::oneshot, task::AbortHandle};
+use tokio::sync::oneshot;
 
-use crate::{
-    App, Codec, Ended, Json, Result, Settings, TaskState, TaskStatus, TokioClock, Worker,
-    WorkerHandle,
-    runtime::{MakeLocal, Spawn, Spawned, TaskGuard},
-};
+use crate::{App, Codec, Json, Settings, TaskState, TaskStatus, TokioClock, Worker};
+
+use one_thread::{OneThread, freezable};
+pub use worker::TestWorker;
+use worker::WorkerState;
 
 /// When virtual wall time begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000);
@@ -104,15 +105,6 @@ struct Inner {
     log: MemoryLog,
     workers: RefCell<Vec<Rc<WorkerState>>>,
     started: Cell<u64>,
-}
-
-struct WorkerState {
-    handle: WorkerHandle,
-    spawned: Arc<OneThread>,
-    ended: RefCell<Option<oneshot::Receiver<Result<Ended>>>>,
-    /// It runs: it neither ended nor crashed.
-    alive: Rc<Cell<bool>>,
-    groups: String,
 }
 
 impl Cluster {
@@ -211,7 +203,7 @@ impl Cluster {
             stopped.set(false);
             let _ = end.send(result);
         };
-        spawned.spawn(freezable(Arc::clone(&spawned.all), run));
+        spawned.spawn(freezable(spawned.all(), run));
         let state = Rc::new(WorkerState {
             handle,
             spawned,
@@ -220,7 +212,7 @@ impl Cluster {
             groups,
         });
         inner.workers.borrow_mut().push(Rc::clone(&state));
-        TestWorker { state, faults }
+        TestWorker::new(state, faults)
     }
 
     /// Makes a topic before a worker does.
@@ -337,8 +329,7 @@ impl Cluster {
         let workers = self.inner.workers.borrow().clone();
         let mut statuses = Vec::new();
         for worker in workers {
-            if worker.alive.get()
-                && !worker.spawned.all.state.lock().0
+            if worker.is_awake()
                 && let Ok(status) = worker.handle.status().await
             {
                 statuses.extend(
@@ -505,196 +496,4 @@ impl TestRecord {
     pub fn json<T: Serialize + DeserializeOwned>(&self) -> T {
         decode(self.value.as_deref().unwrap_or_default())
     }
-}
-
-/// A worker of a simulation.
-pub struct TestWorker {
-    state: Rc<WorkerState>,
-    faults: Faults,
-}
-
-impl TestWorker {
-    /// The faults of this worker's calls to the log.
-    #[must_use]
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// The worker's handle.
-    #[must_use]
-    pub fn handle(&self) -> &WorkerHandle {
-        &self.state.handle
-    }
-
-    /// Ends the worker as `kill -9` would: nothing more of it happens.
-    pub fn crash(self) {
-        self.state.alive.set(false);
-        self.state.spawned.abort_all();
-    }
-
-    /// Stops the whole worker as `SIGSTOP` would, until [`thaw`](Self::thaw).
-    pub fn freeze(&self) {
-        self.state.spawned.all.freeze();
-    }
-
-    /// Blocks the worker's threads as user code that does not return would, until
-    /// [`thaw`](Self::thaw); its membership and committers go on.
-    pub fn block_threads(&self) {
-        self.state.spawned.threads.freeze();
-    }
-
-    /// Lets go on what was frozen or blocked.
-    pub fn thaw(&self) {
-        self.state.spawned.all.thaw();
-        self.state.spawned.threads.thaw();
-    }
-
-    /// Ends the worker in good order.
-    ///
-    /// # Errors
-    ///
-    /// Why it ended before, if it did.
-    ///
-    /// # Panics
-    ///
-    /// If it panicked, or was ended already.
-    pub async fn shutdown(self) -> Result<Ended> {
-        self.state.handle.shutdown();
-        self.ended().await
-    }
-
-    /// Waits until the worker ends by itself.
-    ///
-    /// # Errors
-    ///
-    /// Why it ended.
-    ///
-    /// # Panics
-    ///
-    /// If it panicked, or was ended already.
-    pub async fn ended(self) -> Result<Ended> {
-        let ended = self.state.ended.take();
-        match ended {
-            Some(ended) => match ended.await {
-                Ok(ended) => ended,
-                Err(_) => panic!("the worker panicked"),
-            },
-            None => panic!("the worker was ended already"),
-        }
-    }
-
-    /// The entries of table `name` in this worker's tasks.
-    ///
-    /// # Panics
-    ///
-    /// If the worker has ended or the table is of other types.
-    pub async fn table<K, V>(&self, name: &str) -> BTreeMap<K, V>
-    where
-        K: Ord + Serialize + DeserializeOwned,
-        V: Serialize + DeserializeOwned,
-    {
-        let table = self.state.handle.table(name).await;
-        table.unwrap_or_else(|error| panic!("table {name}: {error}"))
-    }
-
-    /// How the tasks of this worker are.
-    ///
-    /// # Panics
-    ///
-    /// If the worker has ended.
-    pub async fn status(&self) -> Vec<TaskStatus> {
-        let status = self.state.handle.status().await;
-        status.unwrap_or_else(|error| panic!("status: {error}"))
-    }
-}
-
-impl std::fmt::Debug for TestWorker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TestWorker").finish_non_exhaustive()
-    }
-}
-
-/// All of a worker as tasks of the simulation's one thread.
-#[derive(Debug, Default)]
-struct OneThread {
-    tasks: Mutex<Vec<AbortHandle>>,
-    all: Arc<Freezer>,
-    /// The worker threads alone, without the group's and the committers'.
-    threads: Arc<Freezer>,
-}
-
-impl OneThread {
-    fn abort_all(&self) {
-        for task in self.tasks.lock().drain(..) {
-            task.abort();
-        }
-    }
-
-    fn spawn(&self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
-        let task = tokio::task::spawn_local(future).abort_handle();
-        self.tasks.lock().push(task.clone());
-        task
-    }
-}
-
-impl Spawn for OneThread {
-    fn thread(&self, name: &str, make: MakeLocal) -> Spawned {
-        let (spawned, alive) = Spawned::new();
-        let threads = if name.starts_with("faustus-worker") {
-            Arc::clone(&self.threads)
-        } else {
-            Arc::default()
-        };
-        let work = async move {
-            let _alive = alive;
-            make().await;
-        };
-        self.spawn(freezable(Arc::clone(&self.all), freezable(threads, work)));
-        spawned
-    }
-
-    fn task(&self, future: faustus_core::BoxFuture<'static, ()>) -> TaskGuard {
-        TaskGuard::new(self.spawn(freezable(Arc::clone(&self.all), future)))
-    }
-}
-
-/// While frozen, futures behind it are not polled.
-#[derive(Debug, Default)]
-struct Freezer {
-    state: Mutex<(bool, Vec<Waker>)>,
-}
-
-impl Freezer {
-    fn freeze(&self) {
-        self.state.lock().0 = true;
-    }
-
-    fn thaw(&self) {
-        let waiting = {
-            let mut state = self.state.lock();
-            state.0 = false;
-            std::mem::take(&mut state.1)
-        };
-        waiting.into_iter().for_each(Waker::wake);
-    }
-
-    fn is_frozen(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.state.lock();
-        if state.0 {
-            state.1.push(cx.waker().clone());
-        }
-        state.0
-    }
-}
-
-async fn freezable(freezer: Arc<Freezer>, future: impl Future<Output = ()>) {
-    let mut future = std::pin::pin!(future);
-    poll_fn(|cx| {
-        if freezer.is_frozen(cx) {
-            Poll::Pending
-        } else {
-            future.as_mut().poll(cx)
-        }
-    })
-    .await;
 }

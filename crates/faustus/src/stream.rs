@@ -195,8 +195,7 @@ impl<T, R> Event<'_, T, R> {
     )]
     pub fn reply(&self, value: R) {
         if let Err(error) = self.try_reply(&value) {
-            self.stream.lane.refuse_event(error.context("reply"));
-            self.stream.lane.wake();
+            self.stream.lane.fail_event(error.context("reply"));
         }
     }
 

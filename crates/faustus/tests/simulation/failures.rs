@@ -281,3 +281,43 @@ fn a_write_to_a_key_of_another_lane_is_explained() {
         );
     });
 }
+
+/// Replies with something too long, then goes on with the same event as if nothing had happened.
+async fn boast(
+    State(table): State<Table<String, u64>>,
+    mut events: Stream<String, String>,
+) -> faustus::Result {
+    let counts = events.bind(&table);
+    while let Some(event) = events.next().await? {
+        let len = if *event == "long" { 2_000_000 } else { 1 };
+        event.reply("x".repeat(len));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        counts.update(&**event, |count| *count += 1)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_event_whose_reply_is_too_long_fails_even_if_the_agent_goes_on() {
+    for_seeds(async |cluster, guarantee| {
+        let app = App::new("boast");
+        let events = app.topic::<String>("events").partitions(1);
+        let boasts = app.topic::<String>("boasts").partitions(1);
+        let table = app.table("counts");
+        let app = app.with_state(table.clone());
+        let policy = FailurePolicy::Skip;
+        let app = app.agent("boast", &events, |a| {
+            a.table(&table).sink(&boasts).on_failure(policy).run(boast)
+        });
+        let worker = cluster.worker(app, settings(guarantee));
+        for value in ["a", "long", "b"] {
+            cluster.send("events", "k", &value.to_owned()).await;
+        }
+        cluster.settle().await;
+        assert_eq!(
+            worker.table::<String, u64>("counts").await,
+            expect(&[("a", 1), ("b", 1)])
+        );
+        assert_eq!(cluster.records("boasts").await.len(), 2);
+    });
+}

@@ -247,6 +247,9 @@ impl Running {
             Ok(Poll::Pending) => {
                 // A parked lane keeps its failure until it is resumed.
                 if let Some(error) = lane.core.failure().filter(|_| self.parked.is_none()) {
+                    if lane.core.failed_in_hand() {
+                        lane.instance = None;
+                    }
                     self.failed(index, &error, now);
                 }
             }

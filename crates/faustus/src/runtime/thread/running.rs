@@ -63,6 +63,8 @@ struct LaneSlot {
     start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
     instance: Option<LocalFuture<Result>>,
     waker: Waker,
+    /// The first instance starts at once, the ones after it when there is an event for them.
+    started: bool,
     /// What the lane had taken when the instance started.
     taken_at_start: u64,
     idle_ends: u32,
@@ -114,6 +116,7 @@ impl Running {
                 let turn = group.map(|group| Rc::clone(turns.entry((group, lane)).or_default()));
                 let of = (lane, agent.concurrency);
                 let name = Arc::clone(&agent.name);
+                waker.wake_by_ref();
                 let core = LaneCore::new(name, of, Rc::clone(&core), turn, waker.clone());
                 readers.0.push(lanes.len());
                 lanes.push(LaneSlot {
@@ -122,6 +125,7 @@ impl Running {
                     start: Arc::clone(&agent.start),
                     instance: None,
                     waker,
+                    started: false,
                     taken_at_start: 0,
                     idle_ends: 0,
                     lone_failures: 0,
@@ -228,7 +232,8 @@ impl Running {
         }
         lane.core.refill_budget();
         if lane.instance.is_none() {
-            if self.draining || self.parked.is_some() || !lane.core.has_work() {
+            let first = !std::mem::replace(&mut lane.started, true);
+            if self.draining || self.parked.is_some() || !(first || lane.core.has_work()) {
                 return;
             }
             lane.taken_at_start = lane.core.taken();

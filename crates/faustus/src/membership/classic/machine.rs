@@ -13,7 +13,7 @@ use crate::membership::{
     wire::{self, Subscription},
 };
 
-/// A member of a group; see the [module](super) for its contract.
+/// A member of a group by the classic protocol, as a state machine that is fed with what happens.
 #[derive(Debug)]
 pub struct ClassicMember {
     config: MemberConfig,

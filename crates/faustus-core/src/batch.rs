@@ -146,6 +146,30 @@ impl Batch {
         self.record(self.part.start + index)
     }
 
+    /// The key of the record at `index`, sharing the batch's memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    #[must_use]
+    pub fn key_bytes(&self, index: usize) -> Option<Bytes> {
+        self.entries[self.part.clone()][index]
+            .key()
+            .map(|range| self.data.slice(range))
+    }
+
+    /// The value of the record at `index`, sharing the batch's memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    #[must_use]
+    pub fn value_bytes(&self, index: usize) -> Option<Bytes> {
+        self.entries[self.part.clone()][index]
+            .value()
+            .map(|range| self.data.slice(range))
+    }
+
     /// All records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + '_ {
         self.part.clone().map(|index| self.record(index))
@@ -355,6 +379,27 @@ impl BatchBuilder {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.data.len()
+    }
+
+    /// The record at `index`, counted from 0.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn get(&self, index: usize) -> RecordRef<'_> {
+        let entry = &self.entries[index];
+        RecordRef {
+            data: &self.data,
+            entry,
+            offset: entry.offset,
+        }
+    }
+
+    /// Removes all records and keeps the memory for others.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.entries.clear();
     }
 
     /// Removes all records after the first `len`.

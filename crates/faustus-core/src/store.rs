@@ -56,7 +56,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: nothing was applied.
+    /// [`StoreError`]: nothing of it can be read. After the store was opened again, all of it may be
+    /// there: a disk may take late what it had refused.
     fn apply(&self, changes: &[Change], checkpoint: &Checkpoint) -> Result<(), StoreError>;
 
     /// Makes what was applied quick to open again; called before an orderly close.

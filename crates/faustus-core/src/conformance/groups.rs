@@ -91,7 +91,7 @@ impl<'a> Member<'a> {
                 Err(GroupError::Transport(error)) if error.is_transient() => {
                     self.rig.clock.sleep(PAUSE).await;
                 }
-                Err(GroupError::RebalanceInProgress) => {}
+                Err(GroupError::RebalanceInProgress) => self.rig.clock.sleep(PAUSE).await,
                 Err(error) => return Err(error),
             }
         }

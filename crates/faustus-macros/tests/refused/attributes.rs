@@ -1,0 +1,34 @@
+use faustus::Record;
+
+#[derive(Record)]
+#[record(name = "shop.Order")]
+struct Unknown {
+    id: u8,
+}
+
+#[derive(Record)]
+#[record(namespace = "a", namespace = "b")]
+struct Twice {
+    id: u8,
+}
+
+#[derive(Record)]
+#[record(namespace = 7)]
+struct NoText {
+    id: u8,
+}
+
+#[derive(Record)]
+struct OnField {
+    #[record(namespace = "a")]
+    id: u8,
+}
+
+#[derive(Record)]
+#[allow(non_snake_case)]
+struct SameConstant {
+    id: u8,
+    ID: u8,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+fn describe<R: faustus::Record>() -> &'static str {
+    R::NAMESPACE
+}
+
+struct Order {}
+
+fn main() {
+    describe::<Order>();
+}

@@ -1,0 +1,315 @@
+//! The application: topics, tables, agents and tasks as the program registers them.
+//!
+//! An [`App`] is a description. Nothing runs, and nothing is checked against a log, before a worker
+//! is started with it.
+
+use std::{fmt, rc::Rc, sync::Arc};
+
+use faustus_core::TopicName;
+use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    FailurePolicy, Json, Key, Result, Source, Stream, Table, Topic,
+    handler::{AgentFn, TaskFn},
+    runtime::{AgentDef, AppDef, LaneCore, LocalFuture, TaskDef, TopicIndex},
+    topic::{GroupBy, TopicShared},
+};
+
+/// An application of agents that share topics, tables and a consumer group of the application's name.
+///
+/// `S` is the state that agents and tasks get as [`State`](crate::State): handles of topics and
+/// tables, clients, settings.
+///
+/// # Examples
+///
+/// ```
+/// use faustus::prelude::*;
+///
+/// async fn shout(mut names: Stream<String, String>) -> faustus::Result {
+///     while let Some(name) = names.next().await? {
+///         name.reply(name.to_uppercase());
+///     }
+///     Ok(())
+/// }
+///
+/// let app = App::new("shouter");
+/// let (names, shouts) = (app.topic("names"), app.topic("shouts"));
+/// let app = app.agent("shout", &names, |a| a.sink(&shouts).run(shout));
+/// ```
+pub struct App<S = ()> {
+    def: Arc<Mutex<AppDef>>,
+    state: S,
+}
+
+impl App<()> {
+    /// An application without state. The name is its identity: that of its consumer group, and the
+    /// beginning of the names of its changelogs.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            def: Arc::new(Mutex::new(AppDef::new(name))),
+            state: (),
+        }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> App<S> {
+    /// A topic of JSON values. The same name gives the same topic.
+    #[must_use]
+    pub fn topic<T: Serialize + DeserializeOwned>(&self, name: &str) -> Topic<T> {
+        Topic {
+            shared: self.def.lock().topic(name),
+            codec: Arc::new(Json),
+        }
+    }
+
+    /// A table of keys `K` and values `V`, whose changelog is the topic `<app>-<name>-changelog`.
+    #[must_use]
+    pub fn table<K, V>(&self, name: &str) -> Table<K, V>
+    where
+        K: Key + Clone + Serialize + DeserializeOwned + 'static,
+        V: Clone + Serialize + DeserializeOwned + 'static,
+    {
+        let mut def = self.def.lock();
+        let (table, table_def) = Table::define(name, def.tables.len());
+        def.tables.push(table_def);
+        table
+    }
+
+    /// The same application with `state` for what is registered from now on.
+    #[must_use]
+    pub fn with_state<N: Clone + Send + Sync + 'static>(self, state: N) -> App<N> {
+        App {
+            def: self.def,
+            state,
+        }
+    }
+
+    /// Adds an agent: a function over the stream of `source`, described by `build`.
+    ///
+    /// The name is the agent's identity, also in names of repartition topics.
+    #[must_use]
+    pub fn agent<T, R>(
+        self,
+        name: &str,
+        source: impl Into<Source<T>>,
+        build: impl FnOnce(AgentBuilder<S, T, R>) -> Agent,
+    ) -> Self
+    where
+        T: Send + 'static,
+        R: 'static,
+    {
+        let Source { topic, group } = source.into();
+        let topic = match group {
+            Some(group) => self.repartition(name, topic, group),
+            None => topic,
+        };
+        let builder = AgentBuilder {
+            name: name.into(),
+            state: self.state.clone(),
+            source: topic,
+            concurrency: 1,
+            policy: FailurePolicy::default(),
+            tables: Vec::new(),
+            sinks: Vec::new(),
+        };
+        let Agent(agent) = build(builder);
+        self.def.lock().agents.push(agent);
+        self
+    }
+
+    /// Adds a task: a future that starts with the worker, once its log is reached, and runs beside the agents.
+    ///
+    /// A task that fails is logged and started again after a second; one that ends is done.
+    #[must_use]
+    pub fn task<M>(self, name: &str, task: impl TaskFn<S, M>) -> Self {
+        let state = self.state.clone();
+        let start = move || -> faustus_core::BoxFuture<'static, Result> {
+            Box::pin(task.start(state.clone()))
+        };
+        self.def.lock().tasks.push(TaskDef {
+            name: name.into(),
+            start: Arc::new(start),
+        });
+        self
+    }
+
+    /// The application's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.def.lock().name.to_string()
+    }
+
+    pub(crate) fn into_def(self) -> AppDef {
+        std::mem::replace(&mut *self.def.lock(), AppDef::new(""))
+    }
+
+    /// The agent that sends each record of `topic` through the repartition topic, which it gives.
+    fn repartition<T: Send + 'static>(
+        &self,
+        agent: &str,
+        topic: Topic<T>,
+        group: GroupBy<T>,
+    ) -> Topic<T> {
+        let GroupBy { name, key } = group;
+        let mut def = self.def.lock();
+        let target = def.topic(&format!("{agent}-{}-{name}-repartition", topic.name()));
+        def.repartitions.push(target.index);
+        let through = Topic {
+            shared: target,
+            codec: Arc::clone(&topic.codec),
+        };
+        let to = Arc::clone(&through.shared);
+        let run = move |mut stream: Stream<T>| {
+            let (key, to) = (Arc::clone(&key), Arc::clone(&to));
+            async move {
+                let mut bytes = Vec::new();
+                while let Some(event) = stream.next().await? {
+                    bytes.clear();
+                    key(&event, &mut bytes);
+                    event.forward_raw(&to, Some(&bytes))?;
+                }
+                Ok(())
+            }
+        };
+        let name = through.name().to_owned();
+        let builder = AgentBuilder::<(), T, ()> {
+            name: name.as_str().into(),
+            state: (),
+            source: topic,
+            concurrency: 1,
+            policy: FailurePolicy::default(),
+            tables: Vec::new(),
+            sinks: Vec::new(),
+        };
+        let Agent(mut agent) = builder.run(run);
+        agent.outputs.push(through.shared.index);
+        def.agents.push(agent);
+        through
+    }
+}
+
+impl<S> fmt::Debug for App<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("name", &self.def.lock().name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An agent, fully described.
+pub struct Agent(AgentDef);
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("name", &self.0.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Describes an agent; [`run`](Self::run) ends it.
+pub struct AgentBuilder<S, T, R> {
+    name: Arc<str>,
+    state: S,
+    source: Topic<T>,
+    concurrency: u32,
+    policy: FailurePolicy,
+    tables: Vec<(usize, Arc<str>)>,
+    sinks: Vec<Topic<R>>,
+}
+
+impl<S, T, R> AgentBuilder<S, T, R>
+where
+    S: Clone + Send + Sync + 'static,
+    T: 'static,
+    R: 'static,
+{
+    /// How many events of one partition may be in flight at the same time, each with another key.
+    ///
+    /// This overlaps *waiting*; the cores are used by partitions. Events of one key keep their
+    /// order. Agents that write the same table must have the same number.
+    #[must_use]
+    pub fn concurrency(mut self, lanes: u32) -> Self {
+        self.concurrency = lanes.max(1);
+        self
+    }
+
+    /// Names a table that the agent writes and [binds](Stream::bind).
+    #[must_use]
+    pub fn table<K, V>(mut self, table: &Table<K, V>) -> Self {
+        self.tables.push((table.index, Arc::clone(&table.name)));
+        self
+    }
+
+    /// Names a topic that gets every [reply](crate::Event::reply).
+    #[must_use]
+    pub fn sink(mut self, topic: &Topic<R>) -> Self {
+        self.sinks.push(topic.clone());
+        self
+    }
+
+    /// What becomes of an event that failed.
+    #[must_use]
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The function that is the agent.
+    #[must_use]
+    pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> Agent {
+        let Self {
+            name,
+            state,
+            source,
+            concurrency,
+            policy,
+            tables,
+            sinks,
+        } = self;
+        let outputs: Vec<TopicIndex> = sinks.iter().map(|sink| sink.shared.index).collect();
+        let sinks: Arc<[Topic<R>]> = sinks.into();
+        let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
+        let codec = source.codec;
+        let start = move |lane: Rc<LaneCore>| -> LocalFuture<Result> {
+            let stream = Stream::new(
+                lane,
+                Arc::clone(&codec),
+                Arc::clone(&sinks),
+                Arc::clone(&names),
+            );
+            Box::pin(agent.start(state.clone(), stream))
+        };
+        Agent(AgentDef {
+            name,
+            source: source.shared.index,
+            concurrency,
+            policy,
+            tables: tables.into_iter().map(|(index, _)| index).collect(),
+            outputs,
+            start: Arc::new(start),
+        })
+    }
+}
+
+impl<S, T, R> fmt::Debug for AgentBuilder<S, T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AppDef {
+    fn topic(&mut self, name: &str) -> Arc<TopicShared> {
+        if let Some(topic) = self.topics.iter().find(|topic| topic.name.as_str() == name) {
+            return Arc::clone(topic);
+        }
+        let index = TopicIndex::try_from(self.topics.len()).unwrap_or(TopicIndex::MAX);
+        let topic = Arc::new(TopicShared::new(TopicName::from(name), index));
+        self.topics.push(Arc::clone(&topic));
+        topic
+    }
+}

@@ -1,0 +1,197 @@
+//! Sends that leave at once: one producer of the process, fed by everybody.
+//!
+//! Calls gather while a batch is under way and go with the next; the producer keeps their order.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use faustus_core::{
+    Admin, BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, Producer, PublishError, Timestamp,
+    TopicName, TopicPartition, Transport,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Error, ErrorKind, Result};
+
+/// How many sends may wait; more of them wait outside.
+const QUEUE: usize = 4096;
+
+struct Request {
+    to: TopicPartition,
+    key: Option<Bytes>,
+    value: Bytes,
+    timestamp: Timestamp,
+    answer: oneshot::Sender<Result<Offset>>,
+}
+
+/// What goes to one partition, and who waits for each record of it.
+type Gathered = (
+    TopicPartition,
+    BatchBuilder,
+    Vec<oneshot::Sender<Result<Offset>>>,
+);
+
+/// A handle to send through.
+#[derive(Clone)]
+pub(crate) struct Client {
+    requests: mpsc::Sender<Request>,
+    admin: Arc<dyn Admin>,
+    clock: Arc<dyn Clock>,
+    spread: Arc<AtomicU64>,
+}
+
+impl Client {
+    /// A client and the future that does its work until all handles are gone.
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let admin = transport.admin();
+        let client = Self {
+            requests,
+            admin,
+            clock,
+            spread: Arc::default(),
+        };
+        (client, send_all(transport, queue))
+    }
+
+    /// A number that grows, to spread records without a key.
+    pub(crate) fn spread(&self) -> u64 {
+        self.spread.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) async fn send(
+        &self,
+        to: TopicPartition,
+        key: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<Offset> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            to,
+            key: key.map(Bytes::copy_from_slice),
+            value: Bytes::copy_from_slice(value),
+            timestamp: self.clock.now(),
+            answer,
+        };
+        let ended = || Error::new(ErrorKind::Lost, "the application has ended");
+        self.requests.send(request).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
+    }
+
+    pub(crate) async fn end_offsets(
+        &self,
+        topic: &TopicName,
+        partitions: u32,
+    ) -> Result<Vec<Offset>> {
+        let partitions: Vec<_> = (0..partitions)
+            .map(|p| TopicPartition::new(topic.clone(), p))
+            .collect();
+        Ok(self
+            .admin
+            .offsets(&partitions, OffsetSpec::HighWatermark)
+            .await?)
+    }
+}
+
+async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Request>) {
+    let mut producer: Option<Box<dyn Producer>> = None;
+    let mut requests = Vec::new();
+    while queue.recv_many(&mut requests, QUEUE).await > 0 {
+        let mut made = match producer.take() {
+            Some(producer) => producer,
+            None => match transport.producer().await {
+                Ok(producer) => producer,
+                Err(error) => {
+                    for request in requests.drain(..) {
+                        let _ = request.answer.send(Err(error.clone().into()));
+                    }
+                    continue;
+                }
+            },
+        };
+        if send_some(&mut *made, &mut requests).await {
+            producer = Some(made);
+        }
+    }
+}
+
+/// Sends all `requests` and answers them. Whether the producer can go on.
+async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> bool {
+    let mut place: HashMap<TopicPartition, usize> = HashMap::new();
+    let mut batches: Vec<Gathered> = Vec::new();
+    for Request {
+        to,
+        key,
+        value,
+        timestamp,
+        answer,
+    } in requests.drain(..)
+    {
+        let index = *place.entry(to).or_insert_with_key(|to| {
+            batches.push((to.clone(), BatchBuilder::new(), Vec::new()));
+            batches.len() - 1
+        });
+        let (_, records, answers) = &mut batches[index];
+        records.push(timestamp, key.as_deref(), Some(&value));
+        answers.push(answer);
+    }
+    let mut outgoing = Vec::with_capacity(batches.len());
+    let mut answers = Vec::with_capacity(batches.len());
+    for (partition, records, waiting) in batches {
+        outgoing.push(Outgoing {
+            partition,
+            batch: records.build(),
+        });
+        answers.push(waiting);
+    }
+    match producer.publish(outgoing).await {
+        Ok(published) => {
+            for (waiting, end) in answers.into_iter().zip(published.ends) {
+                let first = end.0 - i64::try_from(waiting.len()).unwrap_or_default();
+                for (offset, answer) in (first..).zip(waiting) {
+                    let _ = answer.send(Ok(Offset(offset)));
+                }
+            }
+            true
+        }
+        Err(PublishError::Refused(refusals)) => {
+            for (index, waiting) in answers.into_iter().enumerate() {
+                for (record, answer) in waiting.into_iter().enumerate() {
+                    let refusal = refusals
+                        .iter()
+                        .find(|r| (r.outgoing, r.record) == (index, record));
+                    let result = match refusal {
+                        Some(refusal) => {
+                            Err(Error::new(ErrorKind::Refused, refusal.reason.clone()))
+                        }
+                        // Stored, though beside a refused record nobody says where.
+                        None => Ok(Offset(-1)),
+                    };
+                    let _ = answer.send(result);
+                }
+            }
+            true
+        }
+        Err(PublishError::Transport(error)) => {
+            for answer in answers.into_iter().flatten() {
+                let _ = answer.send(Err(error.clone().into()));
+            }
+            error.is_transient()
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

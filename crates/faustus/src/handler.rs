@@ -1,0 +1,92 @@
+//! Which functions can be agents: from a stream, and perhaps the application's state, to a result.
+
+use std::future::Future;
+
+use crate::{Result, Stream};
+
+/// The application's state as an argument of an agent or a task.
+///
+/// # Examples
+///
+/// ```
+/// use faustus::prelude::*;
+///
+/// #[derive(Clone)]
+/// struct Shop { name: String }
+///
+/// async fn print(State(shop): State<Shop>, mut orders: Stream<String>) -> faustus::Result {
+///     while let Some(order) = orders.next().await? {
+///         println!("{}: {}", shop.name, *order);
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct State<S>(pub S);
+
+/// A function that can be an agent of an application with state `S`, reading `T` and replying `R`.
+///
+/// It is implemented for `async fn(Stream<T, R>) -> faustus::Result` and
+/// `async fn(State<S>, Stream<T, R>) -> faustus::Result`. `M` only keeps the two apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an agent that reads `{T}` in an application with state `{S}`",
+    label = "not an agent of this source and application",
+    note = "an agent is `async fn(Stream<T, R>) -> faustus::Result` or `async fn(State<S>, Stream<T, R>) -> faustus::Result`",
+    note = "T is the type of the source, R that of the sinks, S what `App::with_state` was given"
+)]
+pub trait AgentFn<S, T, R, M>: Send + Sync + 'static {
+    /// Starts an instance.
+    fn start(&self, state: S, stream: Stream<T, R>) -> impl Future<Output = Result> + 'static;
+}
+
+impl<F, Fut, S, T, R> AgentFn<S, T, R, ()> for F
+where
+    F: Fn(Stream<T, R>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + 'static,
+{
+    fn start(&self, _: S, stream: Stream<T, R>) -> impl Future<Output = Result> + 'static {
+        self(stream)
+    }
+}
+
+impl<F, Fut, S, T, R> AgentFn<S, T, R, (S,)> for F
+where
+    F: Fn(State<S>, Stream<T, R>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + 'static,
+{
+    fn start(&self, state: S, stream: Stream<T, R>) -> impl Future<Output = Result> + 'static {
+        self(State(state), stream)
+    }
+}
+
+/// A function that can be a task of an application with state `S`.
+///
+/// It is implemented for `async fn() -> faustus::Result` and `async fn(State<S>) -> faustus::Result`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a task of an application with state `{S}`",
+    note = "a task is `async fn() -> faustus::Result` or `async fn(State<S>) -> faustus::Result`, and its future is Send"
+)]
+pub trait TaskFn<S, M>: Send + Sync + 'static {
+    /// Starts the task.
+    fn start(&self, state: S) -> impl Future<Output = Result> + Send + 'static;
+}
+
+impl<F, Fut, S> TaskFn<S, ()> for F
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + Send + 'static,
+{
+    fn start(&self, _: S) -> impl Future<Output = Result> + Send + 'static {
+        self()
+    }
+}
+
+impl<F, Fut, S> TaskFn<S, (S,)> for F
+where
+    F: Fn(State<S>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + Send + 'static,
+{
+    fn start(&self, state: S) -> impl Future<Output = Result> + Send + 'static {
+        self(State(state))
+    }
+}

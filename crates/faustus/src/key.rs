@@ -1,0 +1,130 @@
+//! Keys: what routes a record to a partition and a lane, and what a table is looked up by.
+
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher, Hash},
+};
+
+use foldhash::fast::FixedState;
+
+/// A value that has a raw form: the bytes of a record's key in a topic.
+///
+/// Text is its UTF-8, bytes are themselves, integers are decimal digits. Equal values must have
+/// equal bytes, and different ones different bytes.
+///
+/// # Examples
+///
+/// ```
+/// use faustus::Key;
+///
+/// assert_eq!(&*"a1".raw(), b"a1");
+/// assert_eq!(&*42_u64.raw(), b"42");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a record or a table",
+    note = "keys are text, bytes or integers; implement `faustus::Key` for a type of your own"
+)]
+pub trait Key: Hash + Eq {
+    /// The bytes of the key.
+    fn raw(&self) -> Cow<'_, [u8]>;
+}
+
+impl Key for str {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.as_bytes())
+    }
+}
+
+impl Key for String {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.as_bytes())
+    }
+}
+
+impl Key for [u8] {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl Key for Vec<u8> {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<K: Key + ?Sized> Key for &K {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        (**self).raw()
+    }
+}
+
+macro_rules! integer_keys {
+    ($($integer:ty),*) => {$(
+        impl Key for $integer {
+            fn raw(&self) -> Cow<'_, [u8]> {
+                Cow::Owned(self.to_string().into_bytes())
+            }
+        }
+    )*};
+}
+
+integer_keys!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
+
+/// The key of a record to be sent, or `()` for none.
+pub trait MaybeKey {
+    /// The bytes, if there is a key.
+    fn maybe_raw(&self) -> Option<Cow<'_, [u8]>>;
+}
+
+impl MaybeKey for () {
+    fn maybe_raw(&self) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+}
+
+impl<K: Key + ?Sized> MaybeKey for K {
+    fn maybe_raw(&self) -> Option<Cow<'_, [u8]>> {
+        Some(self.raw())
+    }
+}
+
+impl<K: Key> MaybeKey for Option<K> {
+    fn maybe_raw(&self) -> Option<Cow<'_, [u8]>> {
+        self.as_ref().map(Key::raw)
+    }
+}
+
+/// Which of `lanes` lanes a key belongs to.
+///
+/// This must not be the hash that chooses partitions: with a number of lanes that divides the
+/// number of partitions, all keys of a partition would fall on one lane.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the remainder is below a u32"
+)]
+pub(crate) fn lane_of(raw_key: &[u8], lanes: u32) -> u32 {
+    if lanes == 1 {
+        return 0;
+    }
+    (FixedState::with_seed(0x5eed).hash_one(raw_key) % u64::from(lanes)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use faustus_core::partition_for_key;
+
+    #[test]
+    fn the_keys_of_one_of_eight_partitions_use_all_of_four_lanes() {
+        let mut used = [0; 4];
+        for key in (0..1000).map(|i| format!("account-{i}")) {
+            if partition_for_key(key.as_bytes(), 8) == 3 {
+                used[lane_of(key.as_bytes(), 4) as usize] += 1;
+            }
+        }
+        assert!(used.iter().all(|&n| n > 15), "{used:?}");
+    }
+}

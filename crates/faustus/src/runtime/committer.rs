@@ -1,0 +1,323 @@
+//! The committer of a worker thread: takes epochs to the log, one after the other.
+//!
+//! The order within an epoch is law: records, then offsets (in one transaction if exactly once),
+//! then stores. It runs on a thread of its own, where it may block. Every commit holds the
+//! generation permit, so that none falls between a join and its sync. What is worth another try is
+//! tried again here, with the same epoch; the thread hears only of ends.
+
+use std::{sync::Arc, time::Duration};
+
+use faustus_core::{
+    Change, Clock, Coordinator, GroupError, Offset, Producer, PublishError, Published,
+    TransactionalProducer, Transport, TransportError,
+};
+use tokio::sync::mpsc;
+
+use super::{
+    epoch::{Epoch, EpochId, OffsetNote, Outcome},
+    ownership::Ownership,
+};
+use crate::{
+    Guarantee,
+    membership::{Group, Permit},
+};
+
+/// How long a failed call waits before it is made again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// The log aborts a transaction that its worker left open after that long.
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) struct Committer {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) coordinator: Arc<dyn Coordinator>,
+    pub(crate) group: Arc<dyn Group>,
+    pub(crate) ownership: Arc<Ownership>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) transactional_id: String,
+    pub(crate) transactional: Option<Box<dyn TransactionalProducer>>,
+    pub(crate) producer: Option<Box<dyn Producer>>,
+}
+
+/// Why an attempt came to nothing.
+enum Stop {
+    /// Try the whole epoch again after a pause.
+    Again(String),
+    /// That is how it ended.
+    End(Outcome),
+}
+
+impl Committer {
+    /// Makes the producer, which ends what a predecessor of the same id left open.
+    pub(crate) async fn prepare(&mut self) -> Result<(), TransportError> {
+        match self.guarantee {
+            Guarantee::ExactlyOnce => {
+                let id = &self.transactional_id;
+                let producer = self
+                    .transport
+                    .transactional_producer(id, TRANSACTION_TIMEOUT);
+                self.transactional = Some(producer.await?);
+            }
+            Guarantee::AtLeastOnce => self.producer = Some(self.transport.producer().await?),
+        }
+        Ok(())
+    }
+
+    /// Takes epochs to the log until no more can come.
+    pub(crate) async fn run(
+        mut self,
+        mut epochs: mpsc::UnboundedReceiver<Epoch>,
+        outcomes: mpsc::UnboundedSender<(EpochId, Outcome)>,
+    ) {
+        while let Some(epoch) = epochs.recv().await {
+            let id = epoch.id;
+            let outcome = self.store(epoch).await;
+            if outcomes.send((id, outcome)).is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn store(&mut self, epoch: Epoch) -> Outcome {
+        let published = loop {
+            let attempt = match self.guarantee {
+                Guarantee::ExactlyOnce => self.in_one_transaction(&epoch).await,
+                Guarantee::AtLeastOnce => self.records_then_offsets(&epoch).await,
+            };
+            match attempt {
+                Ok(published) => break published,
+                Err(Stop::End(outcome)) => return outcome,
+                Err(Stop::Again(reason)) => {
+                    tracing::warn!(%reason, "epoch is tried again");
+                    self.clock.sleep(AGAIN).await;
+                }
+            }
+        };
+        if !epoch.purge.is_empty()
+            && let Err(error) = self.transport.admin().delete_records(&epoch.purge).await
+        {
+            tracing::warn!(%error, "committed records of repartition topics stay for now");
+        }
+        match write_stores(&epoch, &published) {
+            Ok(()) => Outcome::Committed,
+            Err(error) => Outcome::StoreFailed(error.to_string()),
+        }
+    }
+
+    async fn in_one_transaction(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
+        let permit = self.permit(epoch).await?;
+        if self.transactional.is_none() {
+            self.prepare().await.map_err(lost_or_again)?;
+            if let Some(ended) = self.was_committed(epoch).await? {
+                return Ok(ended);
+            }
+        }
+        let Some(producer) = self.transactional.as_mut() else {
+            return Err(Stop::Again("no producer".to_owned()));
+        };
+        let published = publish_transaction(&mut **producer, epoch).await;
+        let committed = match published {
+            Ok(published) if !permit.is_void() => {
+                let offsets = epoch.offsets.clone();
+                let committed = producer.commit(permit.identity(), offsets).await;
+                committed.map(|()| published).map_err(PublishError::from)
+            }
+            Ok(_) => Err(PublishError::from(TransportError::Aborted(
+                "the permit was taken back".to_owned(),
+            ))),
+            Err(error) => Err(error),
+        };
+        drop(permit);
+        match committed {
+            Ok(published) => Ok(published),
+            Err(PublishError::Refused(refusals)) => {
+                self.abort().await;
+                Err(Stop::End(Outcome::Refused(refusals)))
+            }
+            Err(PublishError::Transport(error)) => Err(self.transaction_failed(error).await),
+        }
+    }
+
+    async fn transaction_failed(&mut self, error: TransportError) -> Stop {
+        match error {
+            TransportError::Fenced(reason) => {
+                self.transactional = None;
+                Stop::End(Outcome::Lost(reason))
+            }
+            TransportError::OutcomeUnknown(reason) => {
+                // A new producer of the same id ends the transaction one way or the other; what is
+                // committed then tells which.
+                self.transactional = None;
+                Stop::Again(reason)
+            }
+            TransportError::Full(_) | TransportError::Corrupt(_) | TransportError::Closed => {
+                self.abort().await;
+                Stop::End(Outcome::Failed(error.to_string()))
+            }
+            error => {
+                self.abort().await;
+                Stop::Again(error.to_string())
+            }
+        }
+    }
+
+    async fn abort(&mut self) {
+        if let Some(producer) = &mut self.transactional
+            && let Err(error) = producer.abort().await
+        {
+            tracing::warn!(%error, "the transaction is left to its timeout");
+            self.transactional = None;
+        }
+    }
+
+    /// Whether an epoch of unknown outcome came to pass: the stable committed offsets tell.
+    async fn was_committed(&self, epoch: &Epoch) -> Result<Option<Published>, Stop> {
+        let Some(first) = epoch.offsets.first() else {
+            return Ok(None);
+        };
+        loop {
+            let partitions = std::slice::from_ref(&first.partition);
+            match self.coordinator.fetch_offsets(partitions, true).await {
+                Ok(committed) => {
+                    let note = committed.first().and_then(|offset| offset.as_ref());
+                    let note = note.and_then(|committed| OffsetNote::parse(&committed.metadata));
+                    return Ok(note
+                        .filter(|note| note.epoch == epoch.id)
+                        .map(|_| Published::default()));
+                }
+                Err(
+                    GroupError::UnstableOffsets
+                    | GroupError::Transport(TransportError::Unavailable(_)),
+                ) => {
+                    self.clock.sleep(AGAIN).await;
+                }
+                Err(error) => return Err(Stop::End(Outcome::Failed(error.to_string()))),
+            }
+        }
+    }
+
+    async fn records_then_offsets(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
+        let published = if epoch.outgoing.is_empty() {
+            Published::default()
+        } else {
+            self.publish(epoch).await?
+        };
+        if !epoch.offsets.is_empty() {
+            self.commit_offsets(epoch).await?;
+        }
+        Ok(published)
+    }
+
+    /// Nothing can fence these records: they are handed over only while the membership is sure.
+    async fn publish(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
+        let permit = self.permit(epoch).await?;
+        let now = self.clock.monotonic();
+        if self.group.lease_until().is_none_or(|until| until <= now) {
+            return Err(Stop::Again(
+                "the group did not answer for too long".to_owned(),
+            ));
+        }
+        if self.producer.is_none() {
+            self.prepare().await.map_err(lost_or_again)?;
+        }
+        let Some(producer) = self.producer.as_mut() else {
+            return Err(Stop::Again("no producer".to_owned()));
+        };
+        let published = producer.publish(epoch.outgoing.clone()).await;
+        drop(permit);
+        published.map_err(|error| match error {
+            PublishError::Refused(refusals) => Stop::End(Outcome::Refused(refusals)),
+            PublishError::Transport(error) if error.is_transient() => {
+                Stop::Again(error.to_string())
+            }
+            PublishError::Transport(error) => {
+                self.producer = None;
+                Stop::End(Outcome::Failed(error.to_string()))
+            }
+        })
+    }
+
+    async fn commit_offsets(&self, epoch: &Epoch) -> Result<(), Stop> {
+        loop {
+            let permit = self.permit(epoch).await?;
+            let identity = permit.identity().clone();
+            let committed = self
+                .coordinator
+                .commit_offsets(identity, epoch.offsets.clone())
+                .await;
+            drop(permit);
+            match committed {
+                Ok(()) => return Ok(()),
+                // Committing the same offsets again does no harm.
+                Err(
+                    error @ (GroupError::IllegalGeneration
+                    | GroupError::RebalanceInProgress
+                    | GroupError::Transport(
+                        TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_),
+                    )),
+                ) => tracing::warn!(%error, "offsets are committed again"),
+                Err(error @ (GroupError::UnknownMember | GroupError::FencedInstance)) => {
+                    return Err(Stop::End(Outcome::Lost(error.to_string())));
+                }
+                Err(error) => return Err(Stop::End(Outcome::Failed(error.to_string()))),
+            }
+            self.clock.sleep(AGAIN).await;
+        }
+    }
+
+    /// The right to commit; it waits for the end of a rebalance.
+    async fn permit(&self, epoch: &Epoch) -> Result<Permit, Stop> {
+        let lost = || Stop::End(Outcome::Lost("the membership ended".to_owned()));
+        let permit = self.group.permit().await.ok_or_else(lost)?;
+        if self.ownership.covers(&epoch.tasks) {
+            Ok(permit)
+        } else {
+            Err(lost())
+        }
+    }
+}
+
+async fn publish_transaction(
+    producer: &mut dyn TransactionalProducer,
+    epoch: &Epoch,
+) -> Result<Published, PublishError> {
+    producer.begin().await?;
+    if epoch.outgoing.is_empty() {
+        return Ok(Published::default());
+    }
+    producer.publish(epoch.outgoing.clone()).await
+}
+
+fn lost_or_again(error: TransportError) -> Stop {
+    match error {
+        TransportError::Fenced(reason) => Stop::End(Outcome::Lost(reason)),
+        error => Stop::Again(error.to_string()),
+    }
+}
+
+fn write_stores(epoch: &Epoch, published: &Published) -> Result<(), faustus_core::StoreError> {
+    for write in &epoch.stores {
+        let batch = &epoch.outgoing[write.outgoing].batch;
+        let changes = (0..batch.len()).filter_map(|index| {
+            Some(Change {
+                key: batch.key_bytes(index)?,
+                value: batch.value_bytes(index),
+            })
+        });
+        let mut checkpoint = write.checkpoint;
+        checkpoint.offset = match published.ends.get(write.outgoing) {
+            Some(&end) => end,
+            // Nobody knows where the records went: the data is right, and what the changelog holds
+            // since the last checkpoint is applied once more at the next start.
+            None => write
+                .store
+                .checkpoint()?
+                .map_or(Offset::ZERO, |before| before.offset),
+        };
+        write
+            .store
+            .apply(&changes.collect::<Vec<_>>(), &checkpoint)?;
+    }
+    Ok(())
+}

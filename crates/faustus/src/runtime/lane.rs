@@ -1,0 +1,421 @@
+//! A lane: one instance of an agent's function, with one event in flight.
+//!
+//! The lane owns its inbox (events of the task that routing gave it, in delivery order), the event
+//! in flight, and what that event sent so far. Asking for the next event completes the one in
+//! flight. Lanes that write the same table take *turns*: of all their heads the one with the lowest
+//! number goes first, and only one of them has an event in flight.
+//!
+//! A lane knows nothing of types, policies or epochs: the typed [`Stream`](crate::Stream) decodes
+//! on top of it, and the worker thread decides what becomes of a failed event.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fmt,
+    rc::{Rc, Weak},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use faustus_core::{Batch, RecordRef};
+
+use super::{
+    outputs::EventOutputs,
+    retirement::Number,
+    slots::Writer,
+    task::{Note, TaskCore},
+};
+use crate::{Error, key::lane_of};
+
+/// How many events a lane takes before others on its thread get their turn.
+const BUDGET: u32 = 512;
+
+/// A fetched batch as the task numbered it.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) batch: Batch,
+    /// The index of the source partition in the task.
+    pub(crate) source: usize,
+    /// The number of the first record.
+    pub(crate) base: Number,
+}
+
+/// A record in the hands of a lane.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    delivery: Rc<Delivery>,
+    index: u32,
+}
+
+impl InFlight {
+    pub(crate) fn number(&self) -> Number {
+        self.delivery.base + Number::from(self.index)
+    }
+
+    pub(crate) fn source(&self) -> usize {
+        self.delivery.source
+    }
+
+    pub(crate) fn record(&self) -> RecordRef<'_> {
+        self.delivery.batch.get(self.index as usize)
+    }
+}
+
+/// The part of a delivery that belongs to a lane.
+#[derive(Debug)]
+struct Slice {
+    delivery: Rc<Delivery>,
+    /// The indices of the records, all of them if `None`.
+    picked: Option<Vec<u32>>,
+    next: usize,
+    len: usize,
+}
+
+impl Slice {
+    fn head(&self) -> u32 {
+        match &self.picked {
+            Some(picked) => picked[self.next],
+            None => u32::try_from(self.next).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// What the lane is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Running,
+    /// `next` gives `None`.
+    Draining,
+}
+
+/// One lane; shared by its stream, its shards and the worker thread it lives on.
+pub(crate) struct LaneCore {
+    pub(crate) agent: Arc<str>,
+    /// Which lane of its agent, below `lanes`.
+    pub(crate) lane: u32,
+    pub(crate) lanes: u32,
+    pub(crate) task: Rc<TaskCore>,
+    inbox: RefCell<VecDeque<Slice>>,
+    current: RefCell<Option<InFlight>>,
+    /// The event in flight is given again to the next instance.
+    replay: Cell<bool>,
+    outputs: RefCell<EventOutputs>,
+    /// Why the event in flight failed though its instance goes on; the thread decides what becomes of it.
+    failure: RefCell<Option<Error>>,
+    /// The instance had the event in hand when it failed, and must not go on with it.
+    in_hand: Cell<bool>,
+    mode: Cell<Mode>,
+    budget: Cell<u32>,
+    taken: Cell<u64>,
+    turn: Option<Rc<Turn>>,
+    /// Has the thread poll the lane.
+    waker: Waker,
+    /// What last asked for the next event inside the agent, which may be a part of it.
+    asker: RefCell<Option<Waker>>,
+}
+
+impl LaneCore {
+    pub(crate) fn new(
+        agent: Arc<str>,
+        (lane, lanes): (u32, u32),
+        task: Rc<TaskCore>,
+        turn: Option<Rc<Turn>>,
+        waker: Waker,
+    ) -> Rc<Self> {
+        let core = Rc::new(Self {
+            agent,
+            lane,
+            lanes,
+            task,
+            inbox: RefCell::default(),
+            current: RefCell::default(),
+            replay: Cell::new(false),
+            outputs: RefCell::default(),
+            failure: RefCell::default(),
+            in_hand: Cell::new(false),
+            mode: Cell::new(Mode::Running),
+            budget: Cell::new(BUDGET),
+            taken: Cell::new(0),
+            turn,
+            waker,
+            asker: RefCell::default(),
+        });
+        if let Some(turn) = &core.turn {
+            turn.lanes.borrow_mut().push(Rc::downgrade(&core));
+        }
+        core
+    }
+
+    /// Puts the records of `delivery` that route here into the inbox.
+    pub(crate) fn deliver(&self, delivery: &Rc<Delivery>) {
+        let all = delivery.batch.len();
+        let picked = (self.lanes > 1).then(|| {
+            let routes_here = |record: RecordRef<'_>| match record.key() {
+                Some(key) => lane_of(key, self.lanes) == self.lane,
+                None => record.offset().0.rem_euclid(i64::from(self.lanes)) == i64::from(self.lane),
+            };
+            let records = delivery.batch.iter().zip(0_u32..);
+            records
+                .filter(|(record, _)| routes_here(*record))
+                .map(|(_, i)| i)
+                .collect::<Vec<_>>()
+        });
+        let len = picked.as_ref().map_or(all, Vec::len);
+        if len > 0 {
+            let slice = Slice {
+                delivery: Rc::clone(delivery),
+                picked,
+                next: 0,
+                len,
+            };
+            self.inbox.borrow_mut().push_back(slice);
+            self.wake();
+        }
+    }
+
+    /// Completes the event in flight and gives the next one; `None` when the lane is to end.
+    pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<InFlight>> {
+        let next = self.take_next();
+        if next.is_pending() {
+            let mut asker = self.asker.borrow_mut();
+            if asker
+                .as_ref()
+                .is_none_or(|asker| !asker.will_wake(cx.waker()))
+            {
+                *asker = Some(cx.waker().clone());
+            }
+        }
+        next
+    }
+
+    fn take_next(&self) -> Poll<Option<InFlight>> {
+        if self.failure.borrow().is_some() {
+            return if self.mode.get() == Mode::Draining {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            };
+        }
+        if self.replay.take() {
+            self.taken.set(self.taken.get() + 1);
+            return Poll::Ready(self.current.borrow().clone());
+        }
+        self.complete();
+        if self.mode.get() == Mode::Draining {
+            return Poll::Ready(None);
+        }
+        if self.task.is_held() || self.turn.as_ref().is_some_and(|turn| !turn.is_of(self)) {
+            return Poll::Pending;
+        }
+        match self.budget.get().checked_sub(1) {
+            Some(left) => self.budget.set(left),
+            None => {
+                self.wake();
+                return Poll::Pending;
+            }
+        }
+        let Some(event) = self.pop() else {
+            return Poll::Pending;
+        };
+        if let Some(turn) = &self.turn {
+            turn.busy.set(true);
+        }
+        *self.current.borrow_mut() = Some(event.clone());
+        match self.task.take_note(&event) {
+            None => {}
+            Some(Note::Skip) => {
+                self.complete();
+                return self.take_next();
+            }
+            Some(Note::Refused(error)) => {
+                self.refuse_event(error);
+                return Poll::Pending;
+            }
+        }
+        self.taken.set(self.taken.get() + 1);
+        Poll::Ready(Some(event))
+    }
+
+    /// Completes the event in flight, if there is one: what it did stays.
+    pub(crate) fn complete(&self) {
+        let Some(event) = self.current.borrow_mut().take() else {
+            return;
+        };
+        self.task.complete(&event, &mut self.outputs.borrow_mut());
+        self.pass_turn();
+    }
+
+    /// Undoes what the event in flight did; it stays in flight.
+    pub(crate) fn roll_back(&self) {
+        self.outputs.borrow_mut().clear();
+        if let Some(number) = self.current.borrow().as_ref().map(InFlight::number) {
+            self.task.roll_back_event(number);
+        }
+    }
+
+    /// The event in flight is given to the next instance again.
+    pub(crate) fn give_again(&self) {
+        self.failure.borrow_mut().take();
+        self.replay.set(self.current.borrow().is_some());
+        self.wake();
+    }
+
+    /// The event in flight counts as done without having had an effect.
+    pub(crate) fn skip(&self) {
+        self.roll_back();
+        self.failure.borrow_mut().take();
+        self.replay.set(false);
+        self.complete();
+        self.wake();
+    }
+
+    /// The event in flight cannot be given to the agent, which waits for it.
+    pub(crate) fn refuse_event(&self, error: Error) {
+        self.in_hand.set(false);
+        *self.failure.borrow_mut() = Some(error);
+    }
+
+    /// The event in flight fails while the agent has it in hand.
+    pub(crate) fn fail_event(&self, error: Error) {
+        self.in_hand.set(true);
+        *self.failure.borrow_mut() = Some(error);
+        self.waker.wake_by_ref();
+    }
+
+    /// Whether the failed event was in the agent's hands.
+    pub(crate) fn failed_in_hand(&self) -> bool {
+        self.in_hand.get()
+    }
+
+    /// Why the event in flight could not be given to the agent, told once.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.failure.borrow().clone()
+    }
+
+    /// From now on `next` gives `None`.
+    pub(crate) fn drain(&self) {
+        self.mode.set(Mode::Draining);
+        self.wake();
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.mode.get() == Mode::Draining
+    }
+
+    /// Whether an instance has something to do: an event to take, or one to take again.
+    pub(crate) fn has_work(&self) -> bool {
+        self.replay.get()
+            || (self.mode.get() == Mode::Running
+                && !self.task.is_held()
+                && self.failure.borrow().is_none()
+                && !self.inbox.borrow().is_empty()
+                && self.turn.as_ref().is_none_or(|turn| turn.is_of(self)))
+    }
+
+    /// Another round of events before others get their turn.
+    pub(crate) fn refill_budget(&self) {
+        self.budget.set(BUDGET);
+    }
+
+    /// The events given since the lane was made, repeated ones counted again.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.get()
+    }
+
+    pub(crate) fn current(&self) -> Option<InFlight> {
+        self.current.borrow().clone()
+    }
+
+    /// The number of the event in flight, and its record.
+    pub(crate) fn current_writer(&self) -> Option<(Number, Writer)> {
+        let current = self.current.borrow();
+        let event = current.as_ref()?;
+        let writer = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
+        Some((event.number(), writer))
+    }
+
+    /// What the event in flight sent so far.
+    pub(crate) fn outputs(&self) -> std::cell::RefMut<'_, EventOutputs> {
+        self.outputs.borrow_mut()
+    }
+
+    pub(crate) fn wake(&self) {
+        self.waker.wake_by_ref();
+        if let Some(asker) = &*self.asker.borrow() {
+            asker.wake_by_ref();
+        }
+    }
+
+    fn pass_turn(&self) {
+        if let Some(turn) = &self.turn {
+            turn.busy.set(false);
+            turn.wake_first();
+        }
+    }
+
+    fn head(&self) -> Option<Number> {
+        let inbox = self.inbox.borrow();
+        inbox
+            .front()
+            .map(|slice| slice.delivery.base + Number::from(slice.head()))
+    }
+
+    fn pop(&self) -> Option<InFlight> {
+        let mut inbox = self.inbox.borrow_mut();
+        let slice = inbox.front_mut()?;
+        let index = slice.head();
+        slice.next += 1;
+        if slice.next < slice.len {
+            return Some(InFlight {
+                delivery: Rc::clone(&slice.delivery),
+                index,
+            });
+        }
+        inbox.pop_front().map(|slice| InFlight {
+            delivery: slice.delivery,
+            index,
+        })
+    }
+}
+
+impl fmt::Debug for LaneCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("agent", &self.agent)
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The order among lanes that write the same table.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    lanes: RefCell<Vec<Weak<LaneCore>>>,
+    /// One of the lanes has an event in flight.
+    busy: Cell<bool>,
+}
+
+impl Turn {
+    /// Whether `lane` may take its head: nobody is at work, and no other head is lower.
+    fn is_of(&self, lane: &LaneCore) -> bool {
+        !self.busy.get() && self.first().is_none_or(|first| std::ptr::eq(&*first, lane))
+    }
+
+    fn wake_first(&self) {
+        if let Some(first) = self.first() {
+            first.wake();
+        }
+    }
+
+    fn first(&self) -> Option<Rc<LaneCore>> {
+        let lanes = self.lanes.borrow();
+        let heads = lanes.iter().filter_map(|lane| {
+            let lane = lane.upgrade()?;
+            Some((lane.head()?, lane))
+        });
+        heads.min_by_key(|(head, _)| *head).map(|(_, lane)| lane)
+    }
+}

@@ -1,0 +1,139 @@
+//! What events send: first in the event's own buffer, then, once it retired, in the epoch's.
+//!
+//! An event's records wait in an [`EventOutputs`] that is emptied when the event fails. Retirement
+//! copies them into the thread's [`EpochOutputs`], one batch per partition, each record with the
+//! record it came from, so that a record that the log refuses leads back to its event.
+
+use faustus_core::{
+    Batch, BatchBuilder, Outgoing, RecordRef, Timestamp, TopicName, TopicPartition,
+};
+
+use super::{slots::Writer, thread::TaskKey};
+
+/// The place of a topic in the application's list of topics.
+pub(crate) type TopicIndex = u32;
+
+/// The records that one event sent so far.
+#[derive(Debug, Default)]
+pub(crate) struct EventOutputs {
+    records: BatchBuilder,
+    to: Vec<(TopicIndex, u32)>,
+}
+
+impl EventOutputs {
+    /// Adds a record for a partition of a topic; `write` fills it in and may refuse it.
+    pub(crate) fn push<E>(
+        &mut self,
+        topic: TopicIndex,
+        partition: u32,
+        timestamp: Timestamp,
+        write: impl FnOnce(faustus_core::RecordWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.records.len();
+        write(self.records.record(timestamp))?;
+        if self.records.len() > before {
+            self.to.push((topic, partition));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.to.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.records.clear();
+        self.to.clear();
+    }
+
+    /// The memory held, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.records.bytes()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (TopicIndex, u32, RecordRef<'_>)> {
+        self.to
+            .iter()
+            .enumerate()
+            .map(|(i, &(topic, partition))| (topic, partition, self.records.get(i)))
+    }
+}
+
+/// The event that sent a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) task: TaskKey,
+    pub(crate) record: Writer,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    records: BatchBuilder,
+    origins: Vec<Origin>,
+}
+
+/// The records of all events of a thread that retired since the last cut.
+#[derive(Debug, Default)]
+pub(crate) struct EpochOutputs {
+    /// By topic, then by partition.
+    topics: Vec<Vec<Pending>>,
+    /// The partitions that have records, in the order of their first.
+    used: Vec<(TopicIndex, u32)>,
+    bytes: usize,
+}
+
+impl EpochOutputs {
+    /// Takes over what an event sent.
+    pub(crate) fn append(&mut self, origin: Origin, outputs: &mut EventOutputs) {
+        for (topic, partition, record) in outputs.iter() {
+            let (t, p) = (topic as usize, partition as usize);
+            if self.topics.len() <= t {
+                self.topics.resize_with(t + 1, Vec::new);
+            }
+            let partitions = &mut self.topics[t];
+            if partitions.len() <= p {
+                partitions.resize_with(p + 1, Pending::default);
+            }
+            let pending = &mut partitions[p];
+            if pending.origins.is_empty() {
+                self.used.push((topic, partition));
+            }
+            self.bytes += record.bytes();
+            pending.records.push_record(record);
+            pending.origins.push(origin);
+        }
+        outputs.clear();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used.is_empty()
+    }
+
+    /// The memory held, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes everything, with the origins of each batch's records.
+    pub(crate) fn take(&mut self, names: &[TopicName]) -> (Vec<Outgoing>, Vec<Vec<Origin>>) {
+        self.bytes = 0;
+        let mut outgoing = Vec::with_capacity(self.used.len());
+        let mut origins = Vec::with_capacity(self.used.len());
+        for (topic, partition) in self.used.drain(..) {
+            let pending = std::mem::take(&mut self.topics[topic as usize][partition as usize]);
+            let batch: Batch = pending.records.build();
+            let partition = TopicPartition {
+                topic: names[topic as usize].clone(),
+                partition,
+            };
+            outgoing.push(Outgoing { partition, batch });
+            origins.push(pending.origins);
+        }
+        (outgoing, origins)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,299 @@
+//! From the description of an application to topics on a log: what exists, what is made, what is wrong.
+//!
+//! A plan is made before anything runs. All mistakes are found together and nothing is made while
+//! there is one.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use faustus_core::{
+    Admin, CleanupPolicy, NewTopic, TopicConfig, TopicDescription, TopicId, TopicName,
+    TransportError,
+};
+
+use super::{
+    outputs::TopicIndex,
+    topology::{AppDef, SubTopologyDef},
+};
+use crate::{Error, Result};
+
+/// How many partitions a topic gets that must be made and that nothing else decides.
+const DEFAULT_PARTITIONS: u32 = 8;
+
+/// An application on a log.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) subs: Vec<PlannedSub>,
+    /// The names of all topics, by their place in the application.
+    pub(crate) topics: Vec<TopicName>,
+    pub(crate) ids: HashMap<TopicName, TopicId>,
+}
+
+/// A sub-topology with its number of tasks.
+#[derive(Debug)]
+pub(crate) struct PlannedSub {
+    pub(crate) def: SubTopologyDef,
+    pub(crate) partitions: u32,
+    pub(crate) changelogs: Vec<Changelog>,
+}
+
+/// The changelog topic of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Changelog {
+    pub(crate) table: usize,
+    pub(crate) topic: TopicName,
+    pub(crate) id: TopicId,
+    pub(crate) delete_retention: Duration,
+}
+
+impl Plan {
+    /// Finds out what exists, makes what is missing, and tells all that is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Configuration`](crate::ErrorKind::Configuration) with every mistake on a line.
+    pub(crate) async fn make(def: &AppDef, admin: &dyn Admin) -> Result<Self> {
+        let mut mistakes = def.mistakes();
+        let subs = def.sub_topologies();
+        let topics: Vec<TopicName> = def.topics.iter().map(|topic| topic.name.clone()).collect();
+        let changelogs: Vec<TopicName> = (0..def.tables.len())
+            .map(|table| def.changelog(table).into())
+            .collect();
+        let all: Vec<TopicName> = topics.iter().chain(&changelogs).cloned().collect();
+        let found = describe(admin, &all).await?;
+        let counts = decide_counts(def, &subs, &found, &mut mistakes);
+        let mut missing = Vec::new();
+        for (index, topic) in def.topics.iter().enumerate() {
+            if !found.contains_key(&topic.name) {
+                let mut config = TopicConfig::default();
+                if def.repartitions.iter().any(|&i| i as usize == index) {
+                    // Broker retention runs on wall time: records with old time stamps would go at
+                    // once. What was read is deleted by offset.
+                    config.cleanup = Some(CleanupPolicy::Delete);
+                    config.retention = Some(None);
+                }
+                missing.push(NewTopic {
+                    name: topic.name.clone(),
+                    partitions: counts[index],
+                    replicas: None,
+                    config,
+                });
+            }
+        }
+        for sub in &subs {
+            let partitions = sub
+                .sources
+                .first()
+                .map_or(0, |&source| counts[source as usize]);
+            for &table in &sub.tables {
+                let name = &changelogs[table];
+                match found.get(name) {
+                    Some(topic) if topic.partitions != partitions => mistakes.push(format!(
+                        "table {} has a changelog {name} of {} partitions, but its agents read topics of {partitions}: \
+                         its state cannot be split anew; give the topics the old number, or the table another name",
+                        def.tables[table].name, topic.partitions,
+                    )),
+                    Some(_) => {}
+                    None => missing.push(NewTopic {
+                        name: name.clone(),
+                        partitions,
+                        replicas: None,
+                        config: TopicConfig { cleanup: Some(CleanupPolicy::Compact), ..TopicConfig::default() },
+                    }),
+                }
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(Error::config(format!(
+                "application {} cannot start:\n  - {}",
+                def.name,
+                mistakes.join("\n  - ")
+            )));
+        }
+        create(admin, &missing).await?;
+        let found = describe(admin, &all).await?;
+        Self::settle(def, subs, topics, &changelogs, &found)
+    }
+
+    fn settle(
+        def: &AppDef,
+        subs: Vec<SubTopologyDef>,
+        topics: Vec<TopicName>,
+        changelogs: &[TopicName],
+        found: &HashMap<TopicName, TopicDescription>,
+    ) -> Result<Self> {
+        let get = |name: &TopicName| {
+            found
+                .get(name)
+                .ok_or_else(|| Error::from(TransportError::UnknownTopic(name.clone())))
+        };
+        for topic in &def.topics {
+            let description = get(&topic.name)?;
+            topic.partitions.get_or_init(|| description.partitions);
+            if let Some(max) = description
+                .config
+                .get("max.message.bytes")
+                .and_then(|max| max.parse().ok())
+            {
+                topic.max_bytes.get_or_init(|| max);
+            }
+        }
+        let mut planned = Vec::new();
+        for sub in subs {
+            let partitions = match sub.sources.first() {
+                Some(&source) => get(&topics[source as usize])?.partitions,
+                None => 0,
+            };
+            let mut logs = Vec::new();
+            for &table in &sub.tables {
+                let description = get(&changelogs[table])?;
+                logs.push(Changelog {
+                    table,
+                    topic: changelogs[table].clone(),
+                    id: description.id,
+                    delete_retention: description.delete_retention(),
+                });
+            }
+            planned.push(PlannedSub {
+                def: sub,
+                partitions,
+                changelogs: logs,
+            });
+        }
+        let ids = found
+            .iter()
+            .map(|(name, topic)| (name.clone(), topic.id))
+            .collect();
+        Ok(Self {
+            subs: planned,
+            topics,
+            ids,
+        })
+    }
+
+    /// The sub-topology of this name.
+    pub(crate) fn sub(&self, name: &str) -> Option<&PlannedSub> {
+        self.subs.iter().find(|sub| &*sub.def.name == name)
+    }
+
+    /// The sub-topologies as members of the group know them.
+    pub(crate) fn membership(&self) -> Vec<crate::membership::SubTopology> {
+        let each = self.subs.iter().map(|sub| crate::membership::SubTopology {
+            name: Arc::clone(&sub.def.name),
+            topics: sub
+                .def
+                .sources
+                .iter()
+                .map(|&topic| self.topics[topic as usize].clone())
+                .collect(),
+            partitions: sub.partitions,
+            stateful: !sub.def.tables.is_empty(),
+        });
+        each.collect()
+    }
+}
+
+/// How many partitions each topic has or gets; topics of one sub-topology must agree.
+fn decide_counts(
+    def: &AppDef,
+    subs: &[SubTopologyDef],
+    found: &HashMap<TopicName, TopicDescription>,
+    mistakes: &mut Vec<String>,
+) -> Vec<u32> {
+    let known = |index: usize| {
+        let topic = &def.topics[index];
+        found
+            .get(&topic.name)
+            .map(|found| found.partitions)
+            .or_else(|| topic.wanted.get().copied())
+    };
+    let mut counts: Vec<Option<u32>> = (0..def.topics.len()).map(known).collect();
+    // A topic that must be made follows the others of its sub-topology; a repartition topic that is
+    // alone there follows the topic that feeds it.
+    let fed_by = |topic: TopicIndex| {
+        def.agents
+            .iter()
+            .find(|agent| agent.outputs.contains(&topic))
+            .map(|agent| agent.source)
+    };
+    for round in 0..2 {
+        for sub in subs {
+            let of_sub = sub
+                .sources
+                .iter()
+                .find_map(|&source| counts[source as usize]);
+            for &source in &sub.sources {
+                let fed = || {
+                    let is_repartition = def.repartitions.contains(&source);
+                    fed_by(source).filter(|_| is_repartition && round == 1)
+                };
+                if counts[source as usize].is_none() {
+                    counts[source as usize] = of_sub.or_else(|| counts[fed()? as usize]);
+                }
+            }
+        }
+        if round == 0 {
+            let repartitions = |index: usize| def.repartitions.iter().any(|&i| i as usize == index);
+            for (index, count) in counts.iter_mut().enumerate() {
+                if count.is_none() && !repartitions(index) {
+                    *count = Some(DEFAULT_PARTITIONS);
+                }
+            }
+        }
+    }
+    let counts: Vec<u32> = counts
+        .into_iter()
+        .map(|count| count.unwrap_or(DEFAULT_PARTITIONS))
+        .collect();
+    for sub in subs {
+        let each = sub
+            .sources
+            .iter()
+            .map(|&source| (source, counts[source as usize]));
+        if sub
+            .sources
+            .iter()
+            .any(|&source| counts[source as usize] != counts[sub.sources[0] as usize])
+        {
+            let each: Vec<_> = each
+                .map(|(source, count)| format!("{} has {count}", def.topics[source as usize].name))
+                .collect();
+            mistakes.push(format!(
+                "agents of {} share topics or tables, so their topics must have the same number of partitions: {}; \
+                 group_by brings a topic to the number of the others",
+                sub.name,
+                each.join(", ")
+            ));
+        }
+    }
+    counts
+}
+
+async fn describe(
+    admin: &dyn Admin,
+    names: &[TopicName],
+) -> Result<HashMap<TopicName, TopicDescription>> {
+    let found = admin.describe_topics(names).await?;
+    Ok(found
+        .into_iter()
+        .flatten()
+        .map(|topic| (topic.name.clone(), topic))
+        .collect())
+}
+
+async fn create(admin: &dyn Admin, topics: &[NewTopic]) -> Result<()> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    for (topic, made) in topics.iter().zip(admin.create_topics(topics).await?) {
+        match made {
+            // Another worker was faster.
+            Ok(()) | Err(TransportError::TopicExists(_)) => {}
+            Err(error) => {
+                return Err(
+                    Error::from(error).context(format!("topic {} cannot be made", topic.name))
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,558 @@
+//! The recovery of a task: from what the log and a store hold to shards and positions.
+//!
+//! In this order: the committed offsets of the sources, stable (an open transaction of a
+//! predecessor has ended); then the end of each changelog as the *high watermark*, since a dead
+//! worker's open transaction hides later committed records below the last stable offset; then
+//! committed records until the reader's position is there, which passes markers and holes. Only
+//! then do lanes start. Nothing is ever reset silently: what cannot be right parks the task with
+//! the remedy.
+
+use std::{collections::BTreeSet, future::poll_fn, ops::Range, rc::Rc, sync::Arc, time::Duration};
+
+use faustus_core::{
+    Change, Checkpoint, Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit,
+    OffsetSpec, ReadOptions, Store, StoreError, StoreProvider, Timestamp, TopicId, TopicPartition,
+    Transport, TransportError,
+};
+use faustus_store::validity;
+
+use super::{
+    committer::TRANSACTION_TIMEOUT,
+    epoch::OffsetNote,
+    plan::{Changelog, Plan},
+    shard::AnyShard,
+    task::{SourceProgress, TaskCore},
+    thread::{ReadyQueue, Running},
+    topology::AppDef,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    membership::{Group, TaskId},
+};
+
+/// How long a call that may succeed later waits before it is made again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What a recovered task begins with.
+pub(crate) struct Recovered {
+    pub(crate) shards: Vec<Rc<dyn AnyShard>>,
+    pub(crate) sources: Vec<SourceProgress>,
+    pub(crate) stream_time: Timestamp,
+}
+
+/// Everything that tasks of one worker have in common.
+#[derive(Clone)]
+pub(crate) struct RecoveryContext {
+    pub(crate) def: Arc<AppDef>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) coordinator: Arc<dyn Coordinator>,
+    pub(crate) group: Arc<dyn Group>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stores: Option<Arc<dyn StoreProvider>>,
+    pub(crate) transaction_interval: Duration,
+    /// How the transactional ids of this worker's own committers begin.
+    pub(crate) committers: Arc<str>,
+}
+
+impl RecoveryContext {
+    /// Sets a recovered task to work.
+    pub(crate) fn run(&self, core: TaskCore, queue: &Arc<ReadyQueue>, limit: usize) -> Running {
+        let sub = self
+            .plan
+            .sub(&core.id.subtopology)
+            .map(|sub| sub.def.clone())
+            .unwrap_or_default();
+        Running::new(
+            &self.def,
+            &sub,
+            Rc::new(core),
+            &self.transport.log(),
+            queue,
+            limit,
+        )
+    }
+
+    /// The records of the task's repartition topics that are committed.
+    pub(crate) fn purge(&self, core: &TaskCore, purge: &mut Vec<(TopicPartition, Offset)>) {
+        let repartitions = self.def.repartitions.iter();
+        let names: Vec<_> = repartitions
+            .map(|&topic| &self.plan.topics[topic as usize])
+            .collect();
+        for source in core
+            .sources()
+            .iter()
+            .filter(|source| source.committed > Offset::ZERO)
+        {
+            if names.contains(&&source.partition.topic) {
+                purge.push((source.partition.clone(), source.committed));
+            }
+        }
+    }
+
+    async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<CommittedOffset>>> {
+        let mut fenced = false;
+        loop {
+            match self.coordinator.fetch_offsets(partitions, true).await {
+                Ok(offsets) => return Ok(offsets),
+                Err(GroupError::UnstableOffsets) if !fenced => {
+                    fenced = true;
+                    self.fence_predecessor(partitions).await;
+                    continue;
+                }
+                Err(GroupError::UnstableOffsets) => {}
+                Err(GroupError::Transport(error)) if may_pass(&error) => {
+                    tracing::warn!(%error, "committed offsets cannot be read yet");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            self.clock.sleep(AGAIN).await;
+        }
+    }
+
+    /// Ends the transaction that the last committer of these sources left open when it died.
+    ///
+    /// The task is ours and its last owner gave it up or is lost, so whatever still holds its
+    /// partitions back is dead. Without this it would be held back until the transaction's timeout.
+    async fn fence_predecessor(&self, partitions: &[TopicPartition]) {
+        let Ok(committed) = self.coordinator.fetch_offsets(partitions, false).await else {
+            return;
+        };
+        let notes = committed.iter().flatten();
+        let ids: BTreeSet<Arc<str>> = notes
+            .filter_map(|offset| OffsetNote::parse(&offset.metadata))
+            .map(|note| note.committer)
+            .filter(|id| !id.is_empty() && !id.starts_with(&*self.committers))
+            .collect();
+        for id in ids {
+            tracing::info!(%id, "a dead worker's transaction is ended");
+            let fenced = self
+                .transport
+                .transactional_producer(&id, TRANSACTION_TIMEOUT)
+                .await;
+            if let Err(error) = fenced {
+                tracing::warn!(%id, %error, "the transaction is left to its timeout");
+            }
+        }
+    }
+
+    /// Commits the first positions of a task that never ran.
+    async fn commit_first(&self, sources: &[SourceProgress]) -> Result<()> {
+        loop {
+            let Some(permit) = self.group.permit().await else {
+                return Err(Error::new(ErrorKind::Lost, "the task is no longer ours"));
+            };
+            let offsets = sources
+                .iter()
+                .map(|source| OffsetCommit::new(source.partition.clone(), source.retired));
+            let committing = self
+                .coordinator
+                .commit_offsets(permit.identity().clone(), offsets.collect());
+            match committing.await {
+                Ok(()) => return Ok(()),
+                Err(GroupError::IllegalGeneration | GroupError::RebalanceInProgress) => {}
+                Err(GroupError::Transport(error)) if may_pass(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            drop(permit);
+            self.clock.sleep(AGAIN).await;
+        }
+    }
+
+    async fn offset(&self, partition: &TopicPartition, spec: OffsetSpec) -> Result<Offset> {
+        loop {
+            match self
+                .transport
+                .admin()
+                .offsets(std::slice::from_ref(partition), spec)
+                .await
+            {
+                Ok(offsets) => return Ok(offsets.first().copied().unwrap_or_default()),
+                Err(error) if may_pass(&error) => {
+                    tracing::warn!(%partition, %error, "the ends of a partition cannot be read yet");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            self.clock.sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Brings the state of a task together.
+///
+/// # Errors
+///
+/// What only a person can decide; the text says what to do.
+pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Recovered> {
+    let Some(sub) = context.plan.sub(&id.subtopology) else {
+        return Err(Error::config(format!(
+            "this program has no agents named {}",
+            id.subtopology
+        )));
+    };
+    let names = sub
+        .def
+        .sources
+        .iter()
+        .map(|&topic| context.plan.topics[topic as usize].clone());
+    let partitions: Vec<_> = names
+        .map(|topic| TopicPartition {
+            topic,
+            partition: id.partition,
+        })
+        .collect();
+    let committed = context.committed(&partitions).await?;
+    let mut logs = Vec::new();
+    for changelog in &sub.changelogs {
+        let partition = TopicPartition {
+            topic: changelog.topic.clone(),
+            partition: id.partition,
+        };
+        let end = context
+            .offset(&partition, OffsetSpec::HighWatermark)
+            .await?;
+        let start = context.offset(&partition, OffsetSpec::Earliest).await?;
+        if context.offset(&partition, OffsetSpec::LastStable).await? < end {
+            context.fence_predecessor(&partitions).await;
+        }
+        logs.push((changelog, partition, start..end));
+    }
+    let mut shards = Vec::new();
+    let mut restored = 0;
+    for (changelog, partition, range) in logs {
+        let recovery = TableRecovery {
+            context: &context,
+            id: &id,
+            changelog,
+            partition,
+        };
+        shards.push(recovery.run(range, &mut restored).await?);
+    }
+    let fresh = committed.iter().any(Option::is_none);
+    let mut sources = Vec::new();
+    let mut stream_time = Timestamp(i64::MIN);
+    for (partition, committed) in partitions.into_iter().zip(committed) {
+        let earliest = context.offset(&partition, OffsetSpec::Earliest).await?;
+        let end = context
+            .offset(&partition, OffsetSpec::HighWatermark)
+            .await?;
+        let topic = context.plan.ids.get(&partition.topic).copied();
+        let facts = SourceFacts {
+            committed: committed.as_ref(),
+            topic,
+            earliest,
+            end,
+            has_state: restored > 0,
+        };
+        let (from, time) = start_of(&partition, &facts).map_err(Error::config)?;
+        stream_time = stream_time.max(time);
+        sources.push(SourceProgress::new(partition, from));
+    }
+    if fresh && !shards.is_empty() {
+        // From here on a missing offset beside a changelog with records means that it got lost.
+        context.commit_first(&sources).await?;
+    }
+    Ok(Recovered {
+        shards,
+        sources,
+        stream_time,
+    })
+}
+
+/// What is known of a source when its first position is decided.
+struct SourceFacts<'a> {
+    committed: Option<&'a CommittedOffset>,
+    /// The topic's present incarnation.
+    topic: Option<TopicId>,
+    earliest: Offset,
+    end: Offset,
+    /// A table of the task has entries, in its store or its changelog.
+    has_state: bool,
+}
+
+/// Where to begin to read, and the greatest event time that is known; or why nobody can tell.
+fn start_of(
+    partition: &TopicPartition,
+    facts: &SourceFacts<'_>,
+) -> Result<(Offset, Timestamp), String> {
+    let &SourceFacts {
+        committed,
+        topic,
+        earliest,
+        end,
+        has_state,
+    } = facts;
+    let Some(committed) = committed else {
+        return if has_state {
+            Err(format!(
+                "{partition} has no committed offset, but its table has state: reading from the start would apply \
+                 events again; commit the offset to go on from, or delete the changelog and the store to begin anew"
+            ))
+        } else {
+            Ok((earliest, Timestamp(i64::MIN)))
+        };
+    };
+    let note = OffsetNote::parse(&committed.metadata);
+    if let (Some(note), Some(topic)) = (&note, topic)
+        && note.topic != topic
+    {
+        return Err(format!(
+            "topic {} was deleted and made again since offset {} was committed: \
+                 delete the group's offset of it to read the new topic from its start",
+            partition.topic, committed.offset
+        ));
+    }
+    if committed.offset < earliest {
+        return Err(format!(
+            "{partition} begins at {earliest}, but {} is next: retention deleted what was not processed; \
+             commit {earliest} to go on without it",
+            committed.offset
+        ));
+    }
+    if committed.offset > end {
+        return Err(format!(
+            "{partition} ends at {end}, but {} is next: the topic lost records; commit {end} to go on",
+            committed.offset
+        ));
+    }
+    Ok((
+        committed.offset,
+        note.map_or(Timestamp(i64::MIN), |note| note.stream_time),
+    ))
+}
+
+/// The recovery of one table's partition.
+struct TableRecovery<'a> {
+    context: &'a RecoveryContext,
+    id: &'a TaskId,
+    changelog: &'a Changelog,
+    partition: TopicPartition,
+}
+
+impl TableRecovery<'_> {
+    async fn run(self, range: Range<Offset>, restored: &mut usize) -> Result<Rc<dyn AnyShard>> {
+        let table = &self.context.def.tables[self.changelog.table];
+        let (store, from) = match &self.context.stores {
+            Some(stores) => {
+                let (store, from) = self.open(stores, &range)?;
+                (Some(store), from)
+            }
+            None => (None, range.start),
+        };
+        let shard = (table.shard)(store.clone());
+        let mut position = from;
+        let before = *restored;
+        while position < range.end {
+            position = self
+                .read(position, range.end, &shard, store.as_ref(), restored)
+                .await?;
+        }
+        let records = *restored - before;
+        if records > 0 {
+            tracing::info!(table = %table.name, task = %self.id, records, "table restored");
+        }
+        *restored += usize::from(from > range.start);
+        Ok(shard)
+    }
+
+    /// Opens the store, anew if it cannot be trusted, and tells where its changelog goes on.
+    fn open(
+        &self,
+        stores: &Arc<dyn StoreProvider>,
+        range: &Range<Offset>,
+    ) -> Result<(Arc<dyn Store>, Offset)> {
+        let table = &self.context.def.tables[self.changelog.table];
+        let partition = self.id.partition;
+        let reason = match stores.open(&table.name, partition) {
+            Ok(store) => match store.checkpoint() {
+                Ok(checkpoint) => {
+                    let valid = validity(
+                        checkpoint.as_ref(),
+                        self.changelog.id,
+                        range.start,
+                        range.end,
+                        self.changelog.delete_retention,
+                        self.context.clock.now(),
+                    );
+                    match valid {
+                        Ok(from) => return Ok((store.into(), from)),
+                        Err(_) if checkpoint.is_none() && range.is_empty() => {
+                            return Ok((store.into(), range.start));
+                        }
+                        Err(reason) => reason.to_string(),
+                    }
+                }
+                Err(error) => error.to_string(),
+            },
+            Err(error @ StoreError::Corrupt(_)) => error.to_string(),
+            Err(error) => return Err(Error::from(error).context(format!("table {}", table.name))),
+        };
+        tracing::warn!(table = %table.name, partition, %reason, "the table's store is rebuilt from its changelog");
+        stores.destroy(&table.name, partition)?;
+        Ok((stores.open(&table.name, partition)?.into(), range.start))
+    }
+
+    /// Reads from `from` until the position is at `end` or the reader fails in a way that may pass.
+    async fn read(
+        &self,
+        from: Offset,
+        end: Offset,
+        shard: &Rc<dyn AnyShard>,
+        store: Option<&Arc<dyn Store>>,
+        restored: &mut usize,
+    ) -> Result<Offset> {
+        let mut position = from;
+        let log = self.context.transport.log();
+        let mut reader = match log
+            .read(&self.partition, from, ReadOptions::default())
+            .await
+        {
+            Ok(reader) => reader,
+            Err(error) => return self.again(position, error).await,
+        };
+        while position < end {
+            let fetched = match poll_fn(|cx| reader.poll_fetch(cx)).await {
+                Ok(fetched) => fetched,
+                Err(error) => return self.again(position, error).await,
+            };
+            *restored += fetched.batch.len();
+            match store {
+                Some(store) => self.apply(&**store, &fetched)?,
+                None => {
+                    for record in fetched.batch.iter() {
+                        let Some(key) = record.key() else { continue };
+                        shard.load(key, record.value()).map_err(|error| {
+                            Error::config(format!(
+                                "changelog {} holds a record that does not decode, at offset {}: {error}; \
+                                 was the table's type changed?",
+                                self.partition,
+                                record.offset()
+                            ))
+                        })?;
+                    }
+                }
+            }
+            position = fetched.position;
+        }
+        Ok(position)
+    }
+
+    fn apply(&self, store: &dyn Store, fetched: &faustus_core::Fetched) -> Result<()> {
+        let batch = &fetched.batch;
+        let changes = (0..batch.len()).filter_map(|index| {
+            Some(Change {
+                key: batch.key_bytes(index)?,
+                value: batch.value_bytes(index),
+            })
+        });
+        let checkpoint = Checkpoint {
+            changelog: self.changelog.id,
+            offset: fetched.position,
+            written: self.context.clock.now(),
+            stream_time: Timestamp(i64::MIN),
+        };
+        Ok(store.apply(&changes.collect::<Vec<_>>(), &checkpoint)?)
+    }
+
+    async fn again(&self, position: Offset, error: TransportError) -> Result<Offset> {
+        if !may_pass(&error) {
+            return Err(Error::from(error).context(format!("changelog {}", self.partition)));
+        }
+        tracing::warn!(changelog = %self.partition, %error, "recovery goes on when the log is back");
+        self.context.clock.sleep(AGAIN).await;
+        Ok(position)
+    }
+}
+
+/// Whether a read that failed so is worth another try.
+fn may_pass(error: &TransportError) -> bool {
+    matches!(
+        error,
+        TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::epoch::EpochId;
+
+    fn decide(
+        committed: Option<(i64, &str)>,
+        ends: (i64, i64),
+        has_state: bool,
+    ) -> Result<i64, String> {
+        let committed = committed.map(|(offset, metadata)| CommittedOffset {
+            offset: Offset(offset),
+            metadata: metadata.into(),
+        });
+        let facts = SourceFacts {
+            committed: committed.as_ref(),
+            topic: Some(TopicId(7)),
+            earliest: Offset(ends.0),
+            end: Offset(ends.1),
+            has_state,
+        };
+        start_of(&TopicPartition::new("orders", 3), &facts).map(|(offset, _)| offset.0)
+    }
+
+    #[test]
+    fn a_new_task_begins_at_the_earliest_record() {
+        assert_eq!(decide(None, (4, 9), false), Ok(4));
+    }
+
+    #[test]
+    fn a_committed_offset_within_the_log_is_taken() {
+        assert_eq!(decide(Some((5, "")), (4, 9), true), Ok(5));
+        assert_eq!(decide(Some((9, "")), (4, 9), true), Ok(9));
+    }
+
+    #[test]
+    fn offsets_outside_the_log_are_never_reset_silently() {
+        assert!(
+            decide(Some((3, "")), (4, 9), false)
+                .unwrap_err()
+                .contains("retention")
+        );
+        assert!(
+            decide(Some((10, "")), (4, 9), false)
+                .unwrap_err()
+                .contains("ends at 9")
+        );
+    }
+
+    #[test]
+    fn state_without_an_offset_is_not_applied_to_again() {
+        assert!(
+            decide(None, (4, 9), true)
+                .unwrap_err()
+                .contains("no committed offset")
+        );
+    }
+
+    #[test]
+    fn a_topic_that_was_made_again_is_noticed() {
+        let note = |topic| {
+            let epoch = EpochId {
+                thread: 1,
+                count: 2,
+            };
+            OffsetNote {
+                epoch,
+                topic: TopicId(topic),
+                stream_time: Timestamp(5),
+                committer: "app-worker-0".into(),
+            }
+            .to_string()
+        };
+        assert_eq!(decide(Some((5, &note(7))), (0, 9), true), Ok(5));
+        assert!(
+            decide(Some((5, &note(8))), (0, 9), true)
+                .unwrap_err()
+                .contains("made again")
+        );
+    }
+}

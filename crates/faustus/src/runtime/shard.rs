@@ -1,0 +1,246 @@
+//! A task's part of a table: typed slots with the codecs of the changelog and, perhaps, a store.
+//!
+//! [`TypedShard`] is what a writable [`Shard`](crate::Shard) works on; [`AnyShard`] is what the task
+//! and the worker thread see of it: undo, epochs and bytes, but no types.
+
+use std::{any::Any, borrow::Borrow, cell::RefCell, hash::Hash, rc::Rc, sync::Arc};
+
+use faustus_core::{BatchBuilder, Codec, CodecError, Store, Timestamp};
+
+use super::{
+    retirement::Number,
+    slots::{Slots, Writer},
+};
+use crate::{Error, Result};
+
+/// A shard without its types.
+pub(crate) trait AnyShard {
+    /// The table's name.
+    fn table(&self) -> &str;
+    /// See [`Slots::retire_below`].
+    fn retire_below(&self, number: Number);
+    /// See [`Slots::roll_back_event`].
+    fn roll_back_event(&self, number: Number);
+    /// See [`Slots::roll_back_all`].
+    fn roll_back_all(&self);
+    /// See [`Slots::commit`].
+    fn commit(&self);
+    /// Ends the epoch and appends its changes, encoded, to `changelog`,
+    /// and who wrote each to `writers`.
+    fn cut(
+        &self,
+        changelog: &mut BatchBuilder,
+        writers: &mut Vec<Writer>,
+        timestamp: Timestamp,
+    ) -> Result<()>;
+    /// Takes over a record of the changelog.
+    fn load(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), CodecError>;
+    /// The table's store, if it has one.
+    fn store(&self) -> Option<&Arc<dyn Store>>;
+    /// All entries, encoded as in the changelog, in no order.
+    fn dump(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()>;
+    /// The typed shard.
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
+}
+
+/// A shard with its types.
+pub(crate) struct TypedShard<K, V> {
+    table: Arc<str>,
+    slots: RefCell<Slots<K, V>>,
+    keys: Arc<dyn Codec<K>>,
+    values: Arc<dyn Codec<V>>,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
+    pub(crate) fn new(
+        table: Arc<str>,
+        keys: Arc<dyn Codec<K>>,
+        values: Arc<dyn Codec<V>>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Self {
+        Self {
+            table,
+            slots: RefCell::new(Slots::new(store.is_some())),
+            keys,
+            values,
+            store,
+        }
+    }
+
+    /// Reads the value of `key`.
+    pub(crate) fn with<Q, R>(&self, key: &Q, read: impl FnOnce(Option<&V>) -> R) -> Result<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
+        match slots.find(key) {
+            Some(index) => Ok(read(slots.value(index))),
+            None if self.store.is_none() => Ok(read(None)),
+            None => Ok(read(self.fetch(&key.to_owned())?.as_ref())),
+        }
+    }
+
+    /// Lets `change` change the value of `key` in place, as a part of the event of this number and record.
+    pub(crate) fn write<Q, R>(
+        &self,
+        key: &Q,
+        (number, writer): (Number, Writer),
+        change: impl FnOnce(&mut Option<V>) -> R,
+    ) -> Result<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut slots = self.slots.try_borrow_mut().map_err(|_| self.nested())?;
+        let index = match slots.find(key) {
+            Some(index) => index,
+            None => {
+                let key = key.to_owned();
+                let value = self.fetch(&key)?;
+                slots.load(key, value)
+            }
+        };
+        let mut result = None;
+        slots.write(index, number, writer, |value| result = Some(change(value)));
+        result.ok_or_else(|| Error::data(format!("table {} lost a slot", self.table)))
+    }
+
+    /// Calls `visit` with every entry, in no order.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<()> {
+        let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
+        for (key, value) in slots.iter() {
+            visit(key, value);
+        }
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let mut failed = None;
+        store.scan(&mut |key, value| {
+            let step = self.decode_key(key).and_then(|key| {
+                if slots.find(&key).is_none() {
+                    visit(&key, &self.decode_value(value)?);
+                }
+                Ok(())
+            });
+            failed = step.err();
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn fetch(&self, key: &K) -> Result<Option<V>> {
+        let Some(store) = &self.store else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        self.keys.encode(key, &mut bytes)?;
+        match store.get(&bytes)? {
+            Some(value) => Ok(Some(self.decode_value(&value)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn decode_key(&self, bytes: &[u8]) -> Result<K> {
+        self.keys
+            .decode(bytes)
+            .map_err(|e| Error::from(e).context(format!("table {}: key", self.table)))
+    }
+
+    fn decode_value(&self, bytes: &[u8]) -> Result<V> {
+        self.values
+            .decode(bytes)
+            .map_err(|e| Error::from(e).context(format!("table {}: value", self.table)))
+    }
+
+    fn nested(&self) -> Error {
+        Error::new(
+            crate::ErrorKind::Application,
+            format!(
+                "table {} is used inside a closure that it called: take the value out first",
+                self.table
+            ),
+        )
+    }
+}
+
+impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard<K, V> {
+    fn table(&self) -> &str {
+        &self.table
+    }
+
+    fn retire_below(&self, number: Number) {
+        self.slots.borrow_mut().retire_below(number);
+    }
+
+    fn roll_back_event(&self, number: Number) {
+        self.slots.borrow_mut().roll_back_event(number);
+    }
+
+    fn roll_back_all(&self) {
+        self.slots.borrow_mut().roll_back_all();
+    }
+
+    fn commit(&self) {
+        self.slots.borrow_mut().commit();
+    }
+
+    fn cut(
+        &self,
+        changelog: &mut BatchBuilder,
+        writers: &mut Vec<Writer>,
+        timestamp: Timestamp,
+    ) -> Result<()> {
+        self.slots.borrow_mut().cut(|key, value, writer| {
+            writers.push(writer);
+            let record = changelog.record(timestamp);
+            let write = || -> Result<(), CodecError> {
+                let record = record.key_with(|out| self.keys.encode(key, out))?;
+                let record = match value {
+                    Some(value) => record.value_with(|out| self.values.encode(value, out))?,
+                    None => record,
+                };
+                record.finish();
+                Ok(())
+            };
+            write().map_err(|e| {
+                Error::from(e).context(format!(
+                    "table {}: a changed entry does not encode",
+                    self.table
+                ))
+            })
+        })
+    }
+
+    fn load(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), CodecError> {
+        let key = self.keys.decode(key)?;
+        let value = value.map(|value| self.values.decode(value)).transpose()?;
+        self.slots.borrow_mut().restore(key, value);
+        Ok(())
+    }
+
+    fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.as_ref()
+    }
+
+    fn dump(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+        let mut failed = None;
+        self.for_each(|key, value| {
+            let (mut k, mut v) = (Vec::new(), Vec::new());
+            let encoded = self
+                .keys
+                .encode(key, &mut k)
+                .and_then(|()| self.values.encode(value, &mut v));
+            match encoded {
+                Ok(()) => visit(&k, &v),
+                Err(error) => failed = Some(error),
+            }
+        })?;
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,380 @@
+//! A task: partition p of all topics and tables of a sub-topology, as its lanes share it.
+//!
+//! The task numbers what it delivers and knows which prefix of it has retired. It owns the shards
+//! and passes the effects of retired events on: their sends to the thread's epoch outputs, their
+//! table changes to the epoch undo. What has not retired never leaves it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap, VecDeque},
+    rc::Rc,
+};
+
+use faustus_core::{Offset, Timestamp, TopicPartition};
+
+use super::{
+    lane::{Delivery, InFlight},
+    outputs::{EpochOutputs, EventOutputs, Origin},
+    retirement::{Number, Retirement},
+    shard::AnyShard,
+    slots::Writer,
+    thread::TaskKey,
+};
+use crate::{Error, membership::TaskId};
+
+/// A source partition of the task.
+#[derive(Debug)]
+pub(crate) struct SourceProgress {
+    pub(crate) partition: TopicPartition,
+    /// The position after the retired prefix, as far as it is known by [`TaskCore::progress`].
+    pub(crate) retired: Offset,
+    /// The position that the last cut epoch commits.
+    pub(crate) cut: Offset,
+    /// The position that the last epoch that came to pass committed.
+    pub(crate) committed: Offset,
+}
+
+impl SourceProgress {
+    /// A source that begins at `from`.
+    pub(crate) fn new(partition: TopicPartition, from: Offset) -> Self {
+        Self {
+            partition,
+            retired: from,
+            cut: from,
+            committed: from,
+        }
+    }
+
+    /// The same source, back at what is committed.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::new(self.partition.clone(), self.committed)
+    }
+}
+
+/// The state that all lanes of a task share.
+pub(crate) struct TaskCore {
+    pub(crate) id: TaskId,
+    pub(crate) key: TaskKey,
+    /// In the order of the tables in the sub-topology.
+    pub(crate) shards: Vec<Rc<dyn AnyShard>>,
+    tracker: RefCell<Retirement>,
+    /// Delivered and not yet counted as retired by `progress`, with the position after each.
+    deliveries: RefCell<VecDeque<(Rc<Delivery>, Offset)>>,
+    sources: RefCell<Vec<SourceProgress>>,
+    /// Sends of events that were completed before an earlier event retired.
+    waiting: RefCell<BTreeMap<Number, Vec<(Origin, EventOutputs)>>>,
+    /// What they hold, in bytes.
+    waiting_bytes: Cell<usize>,
+    outputs: Rc<RefCell<EpochOutputs>>,
+    /// Bytes delivered and not retired, as far as `progress` knows.
+    bytes: Cell<usize>,
+    /// No lane may take an event: the task is parked or about to be rolled back.
+    held: Cell<bool>,
+    stream_time: Cell<Timestamp>,
+    /// Something was written outside of all events since the last cut.
+    wrote_alone: Cell<bool>,
+    /// What is to become of records when they are taken, decided before.
+    notes: RefCell<HashMap<Writer, Note>>,
+    /// How often the event of a record failed, for records that have not been committed.
+    failures: RefCell<HashMap<Writer, u32>>,
+}
+
+/// What is to become of a record instead of giving it to its agent.
+#[derive(Clone, Debug)]
+pub(crate) enum Note {
+    /// The log refused what its event did: it fails with this error, once.
+    Refused(Error),
+    /// It is passed over.
+    Skip,
+}
+
+impl TaskCore {
+    pub(crate) fn new(
+        id: TaskId,
+        key: TaskKey,
+        shards: Vec<Rc<dyn AnyShard>>,
+        sources: Vec<SourceProgress>,
+        outputs: Rc<RefCell<EpochOutputs>>,
+        stream_time: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            key,
+            shards,
+            tracker: RefCell::default(),
+            deliveries: RefCell::default(),
+            sources: RefCell::new(sources),
+            waiting: RefCell::default(),
+            waiting_bytes: Cell::new(0),
+            outputs,
+            bytes: Cell::new(0),
+            held: Cell::new(false),
+            stream_time: Cell::new(stream_time),
+            wrote_alone: Cell::new(false),
+            notes: RefCell::default(),
+            failures: RefCell::default(),
+        }
+    }
+
+    /// The shard of the table of this name.
+    pub(crate) fn shard(&self, table: &str) -> Option<Rc<dyn AnyShard>> {
+        self.shards
+            .iter()
+            .find(|shard| shard.table() == table)
+            .map(Rc::clone)
+    }
+
+    /// Decides what becomes of a record when it is taken.
+    pub(crate) fn note(&self, record: Writer, note: Note) {
+        self.notes.borrow_mut().insert(record, note);
+    }
+
+    /// Counts a failure of a record's event and gives how many there were.
+    pub(crate) fn count_failure(&self, record: Writer) -> u32 {
+        let mut failures = self.failures.borrow_mut();
+        let count = failures.entry(record).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// Forgets the failures of an event.
+    pub(crate) fn forgive(&self, event: Option<&InFlight>) {
+        if let Some(event) = event {
+            let record = Writer {
+                source: event.source(),
+                offset: event.record().offset(),
+            };
+            self.failures.borrow_mut().remove(&record);
+        }
+    }
+
+    /// Takes over what another run of the same task knew of failures.
+    pub(crate) fn remember(&self, before: &Self) {
+        self.failures.borrow_mut().extend(before.failures.take());
+        self.notes.borrow_mut().extend(before.notes.take());
+    }
+
+    /// Forgets failures of records that are committed.
+    pub(crate) fn forget_committed(&self) {
+        let sources = self.sources.borrow();
+        self.failures
+            .borrow_mut()
+            .retain(|record, _| record.offset >= sources[record.source].cut);
+        self.notes
+            .borrow_mut()
+            .retain(|record, _| record.offset >= sources[record.source].cut);
+    }
+
+    /// What was decided for a record, told once.
+    pub(crate) fn take_note(&self, event: &InFlight) -> Option<Note> {
+        let mut notes = self.notes.borrow_mut();
+        if notes.is_empty() {
+            return None;
+        }
+        notes.remove(&Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        })
+    }
+
+    /// Numbers a batch that `readers` agents read; `position` is the position after it.
+    pub(crate) fn deliver(
+        &self,
+        source: usize,
+        batch: faustus_core::Batch,
+        position: Offset,
+        readers: u32,
+    ) -> Rc<Delivery> {
+        let base = self.tracker.borrow_mut().deliver(batch.len(), readers);
+        self.bytes.set(self.bytes.get() + batch.bytes());
+        let delivery = Rc::new(Delivery {
+            batch,
+            source,
+            base,
+        });
+        self.deliveries
+            .borrow_mut()
+            .push_back((Rc::clone(&delivery), position));
+        delivery
+    }
+
+    /// A reader is done with `event`; `outputs` is what it sent, and is left empty.
+    pub(crate) fn complete(&self, event: &InFlight, outputs: &mut EventOutputs) {
+        let number = event.number();
+        let record = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
+        let origin = Origin {
+            task: self.key,
+            record,
+        };
+        let mut tracker = self.tracker.borrow_mut();
+        let grew = tracker.complete(number);
+        let retired = tracker.retired();
+        drop(tracker);
+        if !grew {
+            let mut waiting = self.waiting.borrow_mut();
+            self.wait(&mut waiting, number, origin, outputs);
+            return;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            self.publish(origin, outputs);
+        } else {
+            self.wait(&mut waiting, number, origin, outputs);
+            while let Some(entry) = waiting.first_entry() {
+                if *entry.key() >= retired {
+                    break;
+                }
+                for (origin, mut outputs) in entry.remove() {
+                    self.waiting_bytes
+                        .set(self.waiting_bytes.get() - outputs.bytes());
+                    self.publish(origin, &mut outputs);
+                }
+            }
+        }
+        for shard in &self.shards {
+            shard.retire_below(retired);
+        }
+    }
+
+    /// Does `write` under a number of its own: a change that belongs to no event.
+    pub(crate) fn write_alone<R>(&self, write: impl FnOnce(Number) -> R) -> R {
+        let number = self.tracker.borrow_mut().deliver(1, 1);
+        self.wrote_alone.set(true);
+        let result = write(number);
+        let mut tracker = self.tracker.borrow_mut();
+        if tracker.complete(number) {
+            let retired = tracker.retired();
+            drop(tracker);
+            for shard in &self.shards {
+                shard.retire_below(retired);
+            }
+        }
+        result
+    }
+
+    /// Undoes what an event that has not completed wrote.
+    pub(crate) fn roll_back_event(&self, number: Number) {
+        for shard in &self.shards {
+            shard.roll_back_event(number);
+        }
+    }
+
+    /// Brings the positions of the retired prefix up to date. Whether any record retired since the last cut.
+    pub(crate) fn progress(&self) -> bool {
+        let retired = self.tracker.borrow().retired();
+        let mut deliveries = self.deliveries.borrow_mut();
+        let mut sources = self.sources.borrow_mut();
+        let mut records = false;
+        while let Some((delivery, position)) = deliveries.front() {
+            let done = retired.saturating_sub(delivery.base);
+            let len = delivery.batch.len();
+            let done = usize::try_from(done).unwrap_or(usize::MAX).min(len);
+            let source = &mut sources[delivery.source];
+            if done > 0 {
+                let last = delivery.batch.get(done - 1);
+                records |= last.offset() >= source.cut;
+                self.stream_time
+                    .set(self.stream_time.get().max(last.timestamp()));
+            }
+            if done < len {
+                if done > 0 {
+                    source.retired = delivery.batch.get(done).offset();
+                }
+                break;
+            }
+            source.retired = *position;
+            self.bytes
+                .set(self.bytes.get().saturating_sub(delivery.batch.bytes()));
+            deliveries.pop_front();
+        }
+        records
+            || self.wrote_alone.get()
+            || sources.iter().any(|source| source.retired > source.cut)
+    }
+
+    /// What is retired is cut: it belongs to the epoch that is being made.
+    pub(crate) fn cut(&self) {
+        self.wrote_alone.set(false);
+        for source in self.sources.borrow_mut().iter_mut() {
+            source.cut = source.retired;
+        }
+    }
+
+    /// The source partitions with their positions.
+    pub(crate) fn sources(&self) -> std::cell::RefMut<'_, Vec<SourceProgress>> {
+        self.sources.borrow_mut()
+    }
+
+    /// Bytes delivered and not retired, as of the last [`progress`](Self::progress), and those that
+    /// completed events sent.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.get() + self.waiting_bytes.get()
+    }
+
+    /// Whether everything delivered has retired and is committed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.tracker.borrow().is_idle() && !self.is_uncommitted()
+    }
+
+    /// Whether something retired that is not committed.
+    pub(crate) fn is_uncommitted(&self) -> bool {
+        self.progress();
+        let sources = self.sources.borrow();
+        sources
+            .iter()
+            .any(|source| source.retired != source.committed)
+    }
+
+    /// How many events retired since the task started.
+    pub(crate) fn retired(&self) -> Number {
+        self.tracker.borrow().retired()
+    }
+
+    /// The greatest time stamp of a retired event.
+    pub(crate) fn stream_time(&self) -> Timestamp {
+        self.stream_time.get()
+    }
+
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.set(held);
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.get()
+    }
+
+    /// Keeps what an event sent until all before it have retired.
+    fn wait(
+        &self,
+        waiting: &mut BTreeMap<Number, Vec<(Origin, EventOutputs)>>,
+        number: Number,
+        origin: Origin,
+        outputs: &mut EventOutputs,
+    ) {
+        if !outputs.is_empty() {
+            self.waiting_bytes
+                .set(self.waiting_bytes.get() + outputs.bytes());
+            waiting
+                .entry(number)
+                .or_default()
+                .push((origin, std::mem::take(outputs)));
+        }
+    }
+
+    fn publish(&self, origin: Origin, outputs: &mut EventOutputs) {
+        if !outputs.is_empty() {
+            self.outputs.borrow_mut().append(origin, outputs);
+        }
+    }
+}
+
+impl std::fmt::Debug for TaskCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

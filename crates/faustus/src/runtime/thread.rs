@@ -1,0 +1,446 @@
+//! A worker thread: the tasks that are pinned to it, and the one epoch it has under way.
+//!
+//! The thread is one future that polls sources, recoveries and lanes from its own ready queue, cuts
+//! epochs and hands them to its committer. It never blocks and never waits for one of them in
+//! particular. What it guarantees:
+//!
+//! - An epoch is cut between two polls, and holds what retired until then, all of it or nothing.
+//! - While an epoch is under way what retires is kept for the next one.
+//! - An epoch that did not come to pass rolls all tasks of the thread back to the one before.
+//!
+//! It knows nothing of groups: what it works on is told by [`Command`]s.
+
+mod epochs;
+mod ready;
+mod running;
+
+pub(crate) use ready::{ReadyQueue, Token};
+pub(crate) use running::{Parked, Running};
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use faustus_core::{BoxFuture, Clock, Offset, TopicPartition};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    epoch::{Epoch, EpochId, Outcome},
+    outputs::EpochOutputs,
+    recovery::{Recovered, RecoveryContext, recover},
+    topology::LocalFuture,
+};
+use crate::{Guarantee, Result, membership::TaskId};
+
+use epochs::UnderWay;
+
+/// Tells the tasks that a thread ever had apart.
+pub(crate) type TaskKey = u64;
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Recover these tasks and run them, for the assignment of this number.
+    Start { tasks: Vec<TaskId>, assignment: u64 },
+    /// Bring these tasks to an end: finish what is in flight until `deadline`, store it, answer.
+    Stop {
+        tasks: Vec<TaskId>,
+        deadline: Duration,
+        done: oneshot::Sender<()>,
+    },
+    /// Forget all tasks of assignments up to this one and store nothing of them.
+    Drop { assignment: u64 },
+    /// Pass over a record.
+    Skip(TopicPartition, Offset),
+    /// Let parked tasks go on.
+    Resume,
+    /// Tell how the tasks are.
+    Status(oneshot::Sender<Vec<TaskStatus>>),
+    /// Give the entries of a table, encoded, of all tasks here.
+    Dump(Arc<str>, oneshot::Sender<Vec<(Vec<u8>, Vec<u8>)>>),
+}
+
+/// How a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskStatus {
+    /// Which task.
+    pub task: TaskId,
+    /// What it does.
+    pub state: TaskState,
+    /// The source partitions it reads; none before it runs.
+    pub sources: Vec<TopicPartition>,
+    /// How many events retired since it started here.
+    pub retired: u64,
+    /// Whether some of them are not committed yet.
+    pub uncommitted: bool,
+}
+
+/// What a task does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It reads its changelogs.
+    Recovering,
+    /// It runs and has events in flight or about to be committed.
+    Busy,
+    /// It runs and waits for events.
+    Idle,
+    /// It stands still, for this reason.
+    Parked(String),
+}
+
+/// What a thread is given at its start.
+#[derive(Clone)]
+pub(crate) struct ThreadContext {
+    pub(crate) recovery: RecoveryContext,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) guarantee: Guarantee,
+    /// How long at-least-once epochs gather.
+    pub(crate) commit_interval: Duration,
+    /// How much a task may hold that has not retired, in bytes.
+    pub(crate) task_bytes: usize,
+    /// A number that no other worker thread has.
+    pub(crate) identity: u64,
+    /// The transactional id of the committer; empty at least once.
+    pub(crate) committer: Arc<str>,
+    /// Decides the order in which what is ready is polled; `None`: first in, first out.
+    pub(crate) seed: Option<u64>,
+}
+
+enum State {
+    Recovering(LocalFuture<Result<Recovered>>),
+    Running(Running),
+    /// Recovery found something that only a person can decide.
+    Refused(String),
+}
+
+struct Task {
+    id: TaskId,
+    assignment: u64,
+    state: State,
+}
+
+/// Tasks that are to end, and who waits for it.
+struct Stopping {
+    tasks: Vec<TaskKey>,
+    deadline: Duration,
+    done: Option<oneshot::Sender<()>>,
+}
+
+pub(crate) struct WorkerThread {
+    context: ThreadContext,
+    commands: mpsc::UnboundedReceiver<Command>,
+    epochs: mpsc::UnboundedSender<Epoch>,
+    outcomes: mpsc::UnboundedReceiver<(EpochId, Outcome)>,
+    tasks: BTreeMap<TaskKey, Task>,
+    stopping: Vec<Stopping>,
+    next_key: TaskKey,
+    ready: Arc<ReadyQueue>,
+    outputs: Rc<RefCell<EpochOutputs>>,
+    under_way: Option<UnderWay>,
+    epoch_count: u64,
+    /// When something first retired that no epoch holds.
+    dirty_since: Option<Duration>,
+    last_purge: Duration,
+    /// No epoch is cut before; after a failure.
+    not_before: Duration,
+    sleep: Option<(Duration, BoxFuture<'static, ()>)>,
+    random: u64,
+    closed: bool,
+}
+
+impl WorkerThread {
+    pub(crate) fn new(
+        context: ThreadContext,
+        commands: mpsc::UnboundedReceiver<Command>,
+        epochs: mpsc::UnboundedSender<Epoch>,
+        outcomes: mpsc::UnboundedReceiver<(EpochId, Outcome)>,
+    ) -> Self {
+        let random = context.seed.unwrap_or_default();
+        let last_purge = context.clock.monotonic();
+        Self {
+            context,
+            commands,
+            epochs,
+            outcomes,
+            tasks: BTreeMap::new(),
+            stopping: Vec::new(),
+            next_key: 0,
+            ready: Arc::default(),
+            outputs: Rc::default(),
+            under_way: None,
+            epoch_count: 0,
+            dirty_since: None,
+            last_purge,
+            not_before: Duration::ZERO,
+            sleep: None,
+            random,
+            closed: false,
+        }
+    }
+
+    /// Works until nobody can send commands any more.
+    pub(crate) async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.ready.register(cx.waker());
+        // After some rounds the runtime gets its turn, or its timers and sockets would starve.
+        for _ in 0..16 {
+            let now = self.context.clock.monotonic();
+            self.take_commands(cx, now);
+            if self.closed {
+                return Poll::Ready(());
+            }
+            self.take_outcomes(cx);
+            let worked = self.poll_ready(now);
+            let wake_at = self.settle(now);
+            if !worked && self.ready.len() == 0 {
+                if self.poll_sleep(wake_at, now, cx) {
+                    continue;
+                }
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether the moment has come already.
+    fn poll_sleep(&mut self, at: Option<Duration>, now: Duration, cx: &mut Context<'_>) -> bool {
+        let Some(at) = at else {
+            self.sleep = None;
+            return false;
+        };
+        if self.sleep.as_ref().is_none_or(|(armed, _)| *armed != at) {
+            self.sleep = Some((at, self.context.clock.sleep(at.saturating_sub(now))));
+        }
+        let slept = self
+            .sleep
+            .as_mut()
+            .is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready());
+        if slept {
+            self.sleep = None;
+        }
+        slept
+    }
+
+    fn take_commands(&mut self, cx: &mut Context<'_>, now: Duration) {
+        loop {
+            match self.commands.poll_recv(cx) {
+                Poll::Pending => return,
+                Poll::Ready(None) => {
+                    self.closed = true;
+                    return;
+                }
+                Poll::Ready(Some(command)) => self.obey(command, now),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Duration) {
+        match command {
+            Command::Start { tasks, assignment } => {
+                for id in tasks {
+                    self.start(id, assignment);
+                }
+            }
+            Command::Stop {
+                tasks,
+                deadline,
+                done,
+            } => self.stop(&tasks, deadline, done, now),
+            Command::Drop { assignment } => {
+                self.tasks.retain(|_, task| task.assignment > assignment);
+                self.outputs.borrow_mut().clear();
+            }
+            Command::Skip(partition, offset) => {
+                for task in self.tasks.values_mut() {
+                    if let State::Running(running) = &mut task.state {
+                        running.skip(&partition, offset);
+                    }
+                }
+            }
+            Command::Resume => self.resume(),
+            Command::Status(answer) => {
+                let _ = answer.send(self.tasks.values().map(Task::status).collect());
+            }
+            Command::Dump(table, answer) => {
+                let _ = answer.send(self.dump(&table));
+            }
+        }
+    }
+
+    fn start(&mut self, id: TaskId, assignment: u64) {
+        if let Some(task) = self.tasks.values_mut().find(|task| task.id == id) {
+            task.assignment = assignment;
+            return;
+        }
+        let key = self.next_key;
+        self.next_key += 1;
+        let recovery = Box::pin(recover(self.context.recovery.clone(), id.clone()));
+        self.tasks.insert(
+            key,
+            Task {
+                id,
+                assignment,
+                state: State::Recovering(recovery),
+            },
+        );
+        self.ready.waker(Token::Recovery(key)).wake();
+    }
+
+    fn stop(&mut self, ids: &[TaskId], deadline: Duration, done: oneshot::Sender<()>, _: Duration) {
+        let mut keys = Vec::new();
+        for (key, task) in self
+            .tasks
+            .iter_mut()
+            .filter(|(_, task)| ids.contains(&task.id))
+        {
+            if let State::Running(running) = &mut task.state {
+                running.drain();
+            }
+            keys.push(*key);
+        }
+        // What does not run yet has nothing to store.
+        keys.retain(|key| {
+            let runs = matches!(
+                self.tasks.get(key),
+                Some(Task {
+                    state: State::Running(_),
+                    ..
+                })
+            );
+            if !runs {
+                self.tasks.remove(key);
+            }
+            runs
+        });
+        self.stopping.push(Stopping {
+            tasks: keys,
+            deadline,
+            done: Some(done),
+        });
+    }
+
+    fn resume(&mut self) {
+        let mut again = Vec::new();
+        for (key, task) in &mut self.tasks {
+            match &mut task.state {
+                State::Running(running) => running.resume(),
+                State::Refused(_) => again.push(*key),
+                State::Recovering(_) => {}
+            }
+        }
+        for key in again {
+            if let Some(task) = self.tasks.remove(&key) {
+                self.start(task.id, task.assignment);
+            }
+        }
+    }
+
+    fn dump(&self, table: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut entries = Vec::new();
+        for task in self.tasks.values() {
+            let State::Running(running) = &task.state else {
+                continue;
+            };
+            if let Some(shard) = running.core.shard(table) {
+                let dumped =
+                    shard.dump(&mut |key, value| entries.push((key.to_vec(), value.to_vec())));
+                if let Err(error) = dumped {
+                    tracing::error!(table, %error, "table cannot be read");
+                }
+            }
+        }
+        entries
+    }
+
+    /// Polls what is ready, each at most once. Whether there was anything.
+    fn poll_ready(&mut self, now: Duration) -> bool {
+        let round = self.ready.len();
+        for _ in 0..round {
+            let seeded = self.context.seed.is_some();
+            let random = &mut self.random;
+            let pick = |len| if seeded { next_random(random) % len } else { 0 };
+            let Some(token) = self.ready.pop(pick) else {
+                break;
+            };
+            self.poll_token(token, now);
+        }
+        round > 0
+    }
+
+    fn poll_token(&mut self, token: Token, now: Duration) {
+        let (Token::Recovery(key) | Token::Source(key, _) | Token::Lane(key, _)) = token;
+        let Some(task) = self.tasks.get_mut(&key) else {
+            return;
+        };
+        match (&mut task.state, token) {
+            (State::Running(running), Token::Source(_, index)) => running.poll_source(index),
+            (State::Running(running), Token::Lane(_, index)) => running.poll_lane(index, now),
+            (State::Recovering(recovery), Token::Recovery(_)) => {
+                let waker = self.ready.waker(token);
+                let polled = recovery.as_mut().poll(&mut Context::from_waker(&waker));
+                if let Poll::Ready(recovered) = polled {
+                    self.recovered(key, recovered);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Task {
+    fn status(&self) -> TaskStatus {
+        let (state, retired) = match &self.state {
+            State::Recovering(_) => (TaskState::Recovering, 0),
+            State::Refused(reason) => (TaskState::Parked(reason.clone()), 0),
+            State::Running(running) => {
+                let state = match running.parked() {
+                    Some(parked) => TaskState::Parked(parked.reason.clone()),
+                    None if running.core.is_settled() => TaskState::Idle,
+                    None => TaskState::Busy,
+                };
+                (state, running.core.retired())
+            }
+        };
+        let sources = match &self.state {
+            State::Running(running) => running
+                .core
+                .sources()
+                .iter()
+                .map(|source| source.partition.clone())
+                .collect(),
+            State::Recovering(_) | State::Refused(_) => Vec::new(),
+        };
+        let uncommitted = match &self.state {
+            State::Running(running) => running.core.is_uncommitted(),
+            State::Recovering(_) | State::Refused(_) => false,
+        };
+        TaskStatus {
+            task: self.id.clone(),
+            state,
+            sources,
+            retired,
+            uncommitted,
+        }
+    }
+}
+
+/// SplitMix64, enough to vary an order.
+#[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+fn next_random(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) as usize
+}

@@ -1,0 +1,527 @@
+//! A task at work: its source readers, its lanes and their instances.
+//!
+//! A running task is made when recovery has ended and thrown away whole: by the end of its
+//! assignment, or by a rollback, after which another is made with the same shards from the
+//! committed offsets.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use faustus_core::{
+    BoxFuture, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError,
+};
+
+use crate::{
+    Error, ErrorKind, FailurePolicy, Result,
+    policy::Verdict,
+    runtime::{
+        lane::{LaneCore, Turn},
+        slots::Writer,
+        task::TaskCore,
+        topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
+    },
+};
+
+use super::{ReadyQueue, Token};
+
+/// Instances that end by themselves without taking an event, until the task is parked.
+const MAX_IDLE_ENDS: u32 = 3;
+
+type Opening = BoxFuture<'static, Result<Box<dyn PartitionReader>, TransportError>>;
+
+enum Reader {
+    Opening(Opening),
+    Open(Box<dyn PartitionReader>),
+}
+
+/// A source partition and who reads it.
+struct Source {
+    partition: TopicPartition,
+    /// The position after what was delivered.
+    position: Offset,
+    reader: Reader,
+    /// The lanes of all agents that read it.
+    lanes: Vec<usize>,
+    /// How many agents those are.
+    agents: u32,
+    waker: Waker,
+    /// It was not polled because the task held too much.
+    starved: bool,
+}
+
+/// A lane with its instance.
+struct LaneSlot {
+    core: Rc<LaneCore>,
+    policy: FailurePolicy,
+    start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
+    instance: Option<LocalFuture<Result>>,
+    waker: Waker,
+    /// The first instance starts at once, the ones after it when there is an event for them.
+    started: bool,
+    /// What the lane had taken when the instance started.
+    taken_at_start: u64,
+    idle_ends: u32,
+    /// Failures of an instance without an event.
+    lone_failures: u32,
+    retry_at: Option<Duration>,
+}
+
+/// Why a task stands still.
+#[derive(Clone, Debug)]
+pub(crate) struct Parked {
+    /// The record that cannot be processed, if it is one.
+    pub(crate) record: Option<(TopicPartition, Offset)>,
+    pub(crate) reason: String,
+}
+
+/// See the module.
+pub(crate) struct Running {
+    pub(crate) core: Rc<TaskCore>,
+    sources: Vec<Source>,
+    lanes: Vec<LaneSlot>,
+    parked: Option<Parked>,
+    draining: bool,
+    limit: usize,
+    log: Arc<dyn Log>,
+}
+
+impl Running {
+    pub(crate) fn new(
+        def: &AppDef,
+        sub: &SubTopologyDef,
+        core: Rc<TaskCore>,
+        log: &Arc<dyn Log>,
+        queue: &Arc<ReadyQueue>,
+        limit: usize,
+    ) -> Self {
+        let key = core.key;
+        let mut lanes = Vec::new();
+        let mut by_topic: HashMap<u32, (Vec<usize>, u32)> = HashMap::new();
+        // Lanes k of agents that write the same table take turns; agents are joined transitively.
+        let mut turns: HashMap<(usize, u32), Rc<Turn>> = HashMap::new();
+        let groups = turn_groups(def, sub);
+        for (&agent, group) in sub.agents.iter().zip(groups) {
+            let agent: &AgentDef = &def.agents[agent];
+            let readers = by_topic.entry(agent.source).or_default();
+            readers.1 += 1;
+            for lane in 0..agent.concurrency {
+                let waker = queue.waker(Token::Lane(key, lanes.len()));
+                let turn = group.map(|group| Rc::clone(turns.entry((group, lane)).or_default()));
+                let of = (lane, agent.concurrency);
+                let name = Arc::clone(&agent.name);
+                waker.wake_by_ref();
+                let core = LaneCore::new(name, of, Rc::clone(&core), turn, waker.clone());
+                readers.0.push(lanes.len());
+                lanes.push(LaneSlot {
+                    core,
+                    policy: agent.policy,
+                    start: Arc::clone(&agent.start),
+                    instance: None,
+                    waker,
+                    started: false,
+                    taken_at_start: 0,
+                    idle_ends: 0,
+                    lone_failures: 0,
+                    retry_at: None,
+                });
+            }
+        }
+        let progress = core.sources();
+        let each = sub.sources.iter().zip(progress.iter()).enumerate();
+        let sources = each.map(|(index, (topic, source))| {
+            let waker = queue.waker(Token::Source(key, index));
+            waker.wake_by_ref();
+            let (lanes, agents) = by_topic.remove(topic).unwrap_or_default();
+            Source {
+                partition: source.partition.clone(),
+                position: source.cut,
+                reader: Reader::Opening(open(log, &source.partition, source.cut)),
+                lanes,
+                agents,
+                waker,
+                starved: false,
+            }
+        });
+        let sources = sources.collect();
+        drop(progress);
+        Self {
+            core,
+            sources,
+            lanes,
+            parked: None,
+            draining: false,
+            limit,
+            log: Arc::clone(log),
+        }
+    }
+
+    /// Fetches from a source if there is room, and delivers.
+    pub(crate) fn poll_source(&mut self, index: usize) {
+        if self.draining {
+            return;
+        }
+        if self.core.bytes() >= self.limit || self.parked.is_some() {
+            self.sources[index].starved = true;
+            return;
+        }
+        let source = &mut self.sources[index];
+        let waker = source.waker.clone();
+        let mut cx = Context::from_waker(&waker);
+        if let Reader::Opening(opening) = &mut source.reader {
+            match opening.as_mut().poll(&mut cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(reader)) => source.reader = Reader::Open(reader),
+                Poll::Ready(Err(error)) => return self.source_failed(index, &error),
+            }
+        }
+        let Reader::Open(reader) = &mut source.reader else {
+            return;
+        };
+        match reader.poll_fetch(&mut cx) {
+            Poll::Pending => {}
+            Poll::Ready(Err(error)) => self.source_failed(index, &error),
+            Poll::Ready(Ok(fetched)) => {
+                source.position = fetched.position;
+                let agents = if fetched.batch.is_empty() {
+                    0
+                } else {
+                    source.agents
+                };
+                let delivery = self
+                    .core
+                    .deliver(index, fetched.batch, fetched.position, agents);
+                for &lane in &source.lanes {
+                    self.lanes[lane].core.deliver(&delivery);
+                }
+                source.waker.wake_by_ref();
+            }
+        }
+    }
+
+    fn source_failed(&mut self, index: usize, error: &TransportError) {
+        let source = &mut self.sources[index];
+        if error.is_transient() {
+            tracing::warn!(partition = %source.partition, %error, "reading goes on when the log is back");
+            let (log, partition) = (Arc::clone(&self.log), source.partition.clone());
+            source.reader = Reader::Opening(open(&log, &partition, source.position));
+            source.waker.wake_by_ref();
+            return;
+        }
+        let reason = format!("{} cannot be read: {error}", source.partition);
+        self.park(Parked {
+            record: None,
+            reason,
+        });
+    }
+
+    /// Polls a lane's instance, starting one if there is something to do.
+    pub(crate) fn poll_lane(&mut self, index: usize, now: Duration) {
+        let lane = &mut self.lanes[index];
+        if lane.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        if lane.retry_at.take().is_some() {
+            lane.core.give_again();
+        }
+        lane.core.refill_budget();
+        if lane.instance.is_none() {
+            let first = !std::mem::replace(&mut lane.started, true);
+            if self.draining || self.parked.is_some() || !(first || lane.core.has_work()) {
+                return;
+            }
+            lane.taken_at_start = lane.core.taken();
+            let started = catch_unwind(AssertUnwindSafe(|| (lane.start)(Rc::clone(&lane.core))));
+            match started {
+                Ok(instance) => lane.instance = Some(instance),
+                Err(panic) => return self.failed(index, &panicked(&*panic), now),
+            }
+        }
+        let Some(instance) = lane.instance.as_mut() else {
+            return;
+        };
+        let mut cx = Context::from_waker(&lane.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| instance.as_mut().poll(&mut cx)));
+        match polled {
+            Ok(Poll::Pending) => {
+                // A parked lane keeps its failure until it is resumed.
+                if let Some(error) = lane.core.failure().filter(|_| self.parked.is_none()) {
+                    if lane.core.failed_in_hand() {
+                        lane.instance = None;
+                    }
+                    self.failed(index, &error, now);
+                }
+            }
+            Ok(Poll::Ready(Ok(()))) => self.ended(index, now),
+            Ok(Poll::Ready(Err(error))) => {
+                lane.instance = None;
+                self.failed(index, &error, now);
+            }
+            Err(panic) => {
+                lane.instance = None;
+                self.failed(index, &panicked(&*panic), now);
+            }
+        }
+    }
+
+    /// An instance returned `Ok`: that completes the event in flight.
+    fn ended(&mut self, index: usize, now: Duration) {
+        let lane = &mut self.lanes[index];
+        lane.instance = None;
+        if let Some(error) = lane.core.failure() {
+            return self.failed(index, &error, now);
+        }
+        lane.core.complete();
+        if lane.core.is_draining() {
+            return;
+        }
+        if lane.core.taken() > lane.taken_at_start {
+            lane.idle_ends = 0;
+        } else {
+            lane.idle_ends += 1;
+        }
+        if lane.idle_ends >= MAX_IDLE_ENDS {
+            let reason = format!(
+                "agent {} returned {MAX_IDLE_ENDS} times without taking an event: it should loop until next() gives None",
+                lane.core.agent
+            );
+            return self.park(Parked {
+                record: None,
+                reason,
+            });
+        }
+        lane.core.wake();
+    }
+
+    /// The event in flight failed, or the instance without one.
+    fn failed(&mut self, index: usize, error: &Error, now: Duration) {
+        let lane = &mut self.lanes[index];
+        lane.core.roll_back();
+        if self.draining {
+            // It is not completed, and so it is done again by whoever comes next.
+            lane.instance = None;
+            return;
+        }
+        let can_pass = !matches!(error.kind(), ErrorKind::Data | ErrorKind::Configuration);
+        let agent = Arc::clone(&lane.core.agent);
+        let Some(event) = lane.core.current() else {
+            lane.lone_failures += 1;
+            match FailurePolicy::default().decide(lane.lone_failures, can_pass) {
+                Verdict::RetryAfter(wait) => {
+                    tracing::warn!(%agent, %error, "agent failed without an event; it starts again");
+                    lane.retry_at = Some(now + wait);
+                }
+                Verdict::Skip | Verdict::Park => {
+                    let reason = format!("agent {agent} failed without an event: {error}");
+                    self.park(Parked {
+                        record: None,
+                        reason,
+                    });
+                }
+            }
+            return;
+        };
+        let record = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
+        let partition = self.sources[record.source].partition.clone();
+        let failures = self.core.count_failure(record);
+        let offset = record.offset;
+        match lane.policy.decide(failures, can_pass) {
+            Verdict::RetryAfter(wait) => {
+                tracing::warn!(%agent, %partition, %offset, failures, %error, "event failed; it is tried again");
+                if lane.instance.is_none() {
+                    lane.core.give_again();
+                }
+                lane.retry_at = Some(now + wait);
+            }
+            Verdict::Skip => {
+                tracing::error!(%agent, %partition, %offset, %error, "event failed and is skipped");
+                lane.core.skip();
+            }
+            Verdict::Park => {
+                lane.core.refuse_event(Error::clone(error));
+                let reason = format!("agent {agent} failed: {error}");
+                self.park(Parked {
+                    record: Some((partition, offset)),
+                    reason,
+                });
+            }
+        }
+    }
+
+    /// Lets no lane take another event.
+    pub(crate) fn park(&mut self, parked: Parked) {
+        let task = &self.core.id;
+        match &parked.record {
+            Some((partition, offset)) => {
+                tracing::error!(%task, at = %format_args!("{partition}@{offset}"), reason = %parked.reason, "task parked: fix the cause and resume, or skip the record");
+            }
+            None => {
+                tracing::error!(%task, reason = %parked.reason, "task parked: fix the cause and resume")
+            }
+        }
+        self.core.hold(true);
+        self.parked = Some(parked);
+    }
+
+    pub(crate) fn parked(&self) -> Option<&Parked> {
+        self.parked.as_ref()
+    }
+
+    /// Passes over a record, now or when it comes. Whether it is one of this task.
+    pub(crate) fn skip(&mut self, partition: &TopicPartition, offset: Offset) -> bool {
+        let Some(source) = self.sources.iter().position(|s| s.partition == *partition) else {
+            return false;
+        };
+        let record = Writer { source, offset };
+        let is_it = |lane: &LaneSlot| {
+            lane.core
+                .current()
+                .is_some_and(|event| event.source() == source && event.record().offset() == offset)
+        };
+        let mut found = false;
+        for lane in self.lanes.iter_mut().filter(|lane| is_it(lane)) {
+            tracing::warn!(agent = %lane.core.agent, %partition, %offset, "record skipped as asked");
+            lane.instance = None;
+            lane.retry_at = None;
+            lane.core.skip();
+            found = true;
+        }
+        if !found {
+            self.core.note(record, crate::runtime::task::Note::Skip);
+        }
+        if self
+            .parked
+            .as_ref()
+            .is_some_and(|p| p.record == Some((partition.clone(), offset)))
+        {
+            self.resume();
+        }
+        true
+    }
+
+    /// Goes on after parking; a failed event is tried again.
+    pub(crate) fn resume(&mut self) {
+        if self.parked.take().is_none() {
+            return;
+        }
+        self.core.hold(false);
+        for lane in &mut self.lanes {
+            (lane.idle_ends, lane.lone_failures) = (0, 0);
+            if lane.core.current().is_some()
+                && (lane.instance.is_none() || lane.core.failure().is_some())
+            {
+                self.core.forgive(lane.core.current().as_ref());
+                lane.core.give_again();
+            }
+            lane.core.wake();
+        }
+        self.feed();
+    }
+
+    /// Tells all lanes to end.
+    pub(crate) fn drain(&mut self) {
+        for lane in &mut self.lanes {
+            lane.retry_at = None;
+            lane.core.drain();
+        }
+        self.sources.clear();
+        self.draining = true;
+    }
+
+    /// Whether the task was told to end and did.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.draining && self.is_drained()
+    }
+
+    /// Whether no instance is left.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.instance.is_none())
+    }
+
+    /// Drops all instances; their events are not completed.
+    pub(crate) fn abandon(&mut self) {
+        for lane in &mut self.lanes {
+            lane.instance = None;
+        }
+    }
+
+    /// Polls the sources that waited for room, if there is some.
+    pub(crate) fn feed(&mut self) {
+        if self.core.bytes() < self.limit && self.parked.is_none() {
+            for source in self.sources.iter_mut().filter(|source| source.starved) {
+                source.starved = false;
+                source.waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// The earliest moment at which a failed event is to be tried again; wakes what is due.
+    pub(crate) fn next_retry(&self, now: Duration) -> Option<Duration> {
+        for lane in &self.lanes {
+            if lane.retry_at.is_some_and(|at| at <= now) {
+                lane.waker.wake_by_ref();
+            }
+        }
+        self.lanes
+            .iter()
+            .filter_map(|lane| lane.retry_at)
+            .filter(|at| *at > now)
+            .min()
+    }
+}
+
+/// The agents' groups: those that write a table in common have one, an agent alone at its tables none.
+fn turn_groups(def: &AppDef, sub: &SubTopologyDef) -> Vec<Option<usize>> {
+    let mut group: Vec<usize> = (0..sub.agents.len()).collect();
+    for a in 0..group.len() {
+        for b in a + 1..group.len() {
+            let tables = &def.agents[sub.agents[b]].tables;
+            if def.agents[sub.agents[a]]
+                .tables
+                .iter()
+                .any(|table| tables.contains(table))
+            {
+                let (from, to) = (group[b], group[a]);
+                group
+                    .iter_mut()
+                    .filter(|g| **g == from)
+                    .for_each(|g| *g = to);
+            }
+        }
+    }
+    let size = |g: usize| group.iter().filter(|other| **other == g).count();
+    group.iter().map(|&g| (size(g) > 1).then_some(g)).collect()
+}
+
+fn open(log: &Arc<dyn Log>, partition: &TopicPartition, from: Offset) -> Opening {
+    let (log, partition) = (Arc::clone(log), partition.clone());
+    Box::pin(async move { log.read(&partition, from, ReadOptions::default()).await })
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(
+        ErrorKind::Application,
+        format!("panic: {}", text.as_deref().unwrap_or("(no text)")),
+    )
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! What the application is made of, and how it is cut into sub-topologies.
+//!
+//! Agents that share a topic or a table, transitively, form a *sub-topology*: partition p of all
+//! its topics and tables is one task. The cut is pure: it looks at names alone, so that every
+//! worker of an application finds the same one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+};
+
+use faustus_core::BoxFuture;
+
+use super::{lane::LaneCore, outputs::TopicIndex};
+use crate::{FailurePolicy, Result, table::TableDef, topic::TopicShared};
+
+/// A boxed future that stays on its thread.
+pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// What the program registered.
+pub(crate) struct AppDef {
+    pub(crate) name: Arc<str>,
+    pub(crate) topics: Vec<Arc<TopicShared>>,
+    pub(crate) tables: Vec<TableDef>,
+    pub(crate) agents: Vec<AgentDef>,
+    pub(crate) tasks: Vec<TaskDef>,
+    /// Topics that only this application writes and reads, to bring keys together.
+    pub(crate) repartitions: Vec<TopicIndex>,
+}
+
+/// An agent without its types.
+pub(crate) struct AgentDef {
+    pub(crate) name: Arc<str>,
+    pub(crate) source: TopicIndex,
+    pub(crate) concurrency: u32,
+    pub(crate) policy: FailurePolicy,
+    /// The tables it writes, by their place in the application.
+    pub(crate) tables: Vec<usize>,
+    /// The topics it is known to send to.
+    pub(crate) outputs: Vec<TopicIndex>,
+    /// Starts an instance on a lane.
+    pub(crate) start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
+}
+
+/// A task of the program's own that runs beside the agents.
+pub(crate) struct TaskDef {
+    pub(crate) name: Arc<str>,
+    pub(crate) start: Arc<dyn Fn() -> BoxFuture<'static, Result> + Send + Sync>,
+}
+
+/// Agents whose partitions belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SubTopologyDef {
+    /// The name of its first agent in order of names.
+    pub(crate) name: Arc<str>,
+    /// By their place in the application.
+    pub(crate) agents: Vec<usize>,
+    /// The topics that its agents read.
+    pub(crate) sources: Vec<TopicIndex>,
+    /// The tables that its agents write.
+    pub(crate) tables: Vec<usize>,
+}
+
+impl AppDef {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            topics: Vec::new(),
+            tables: Vec::new(),
+            agents: Vec::new(),
+            tasks: Vec::new(),
+            repartitions: Vec::new(),
+        }
+    }
+
+    /// The name of a table's changelog topic.
+    pub(crate) fn changelog(&self, table: usize) -> String {
+        format!("{}-{}-changelog", self.name, self.tables[table].name)
+    }
+
+    /// All mistakes that can be seen without a log.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !faustus_core::TopicName::from(&*self.name).is_valid() {
+            found.push(format!(
+                "application name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'",
+                self.name
+            ));
+        }
+        for topic in self.topics.iter().filter(|topic| !topic.name.is_valid()) {
+            found.push(format!(
+                "topic name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'",
+                topic.name
+            ));
+        }
+        let mut names = BTreeSet::new();
+        for agent in &self.agents {
+            if !names.insert(&agent.name) {
+                found.push(format!(
+                    "two agents are named {:?}: names are identities, give each its own",
+                    agent.name
+                ));
+            }
+        }
+        let mut names = BTreeSet::new();
+        for table in &self.tables {
+            if !names.insert(&table.name) {
+                found.push(format!(
+                    "two tables are named {:?}: make the table once and clone the handle",
+                    table.name
+                ));
+            }
+        }
+        for (index, table) in self.tables.iter().enumerate() {
+            let writers = self
+                .agents
+                .iter()
+                .filter(|agent| agent.tables.contains(&index));
+            let lanes: BTreeMap<u32, Vec<&str>> =
+                writers.fold(BTreeMap::new(), |mut lanes, agent| {
+                    lanes
+                        .entry(agent.concurrency)
+                        .or_default()
+                        .push(&agent.name);
+                    lanes
+                });
+            if lanes.len() > 1 {
+                let each = lanes
+                    .iter()
+                    .map(|(n, agents)| format!("{} with {n}", agents.join(", ")));
+                found.push(format!(
+                    "agents that write table {} must have the same concurrency: {}",
+                    table.name,
+                    each.collect::<Vec<_>>().join("; ")
+                ));
+            }
+        }
+        found
+    }
+
+    /// Cuts the application into sub-topologies, in the order of their names.
+    pub(crate) fn sub_topologies(&self) -> Vec<SubTopologyDef> {
+        let mut group: Vec<usize> = (0..self.agents.len()).collect();
+        for a in 0..self.agents.len() {
+            for b in a + 1..self.agents.len() {
+                let (one, other) = (&self.agents[a], &self.agents[b]);
+                let shared = one.source == other.source
+                    || one.tables.iter().any(|table| other.tables.contains(table));
+                if shared {
+                    let (from, to) = (group[b], group[a]);
+                    group
+                        .iter_mut()
+                        .filter(|g| **g == from)
+                        .for_each(|g| *g = to);
+                }
+            }
+        }
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (agent, group) in group.into_iter().enumerate() {
+            groups.entry(group).or_default().push(agent);
+        }
+        let mut cut: Vec<_> = groups
+            .into_values()
+            .map(|agents| self.sub_topology(agents))
+            .collect();
+        cut.sort_by(|a, b| a.name.cmp(&b.name));
+        cut
+    }
+
+    fn sub_topology(&self, agents: Vec<usize>) -> SubTopologyDef {
+        let all = || agents.iter().map(|&agent| &self.agents[agent]);
+        let name = all()
+            .map(|agent| &agent.name)
+            .min()
+            .map_or_else(|| "".into(), Arc::clone);
+        let sources: BTreeSet<_> = all().map(|agent| agent.source).collect();
+        let tables: BTreeSet<_> = all()
+            .flat_map(|agent| agent.tables.iter().copied())
+            .collect();
+        SubTopologyDef {
+            name,
+            sources: sources.into_iter().collect(),
+            tables: tables.into_iter().collect(),
+            agents,
+        }
+    }
+}
+
+impl fmt::Debug for AppDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppDef")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{App, Stream, Table, runtime::AppDef};
+
+    async fn nothing(_: Stream<u32>) -> crate::Result {
+        Ok(())
+    }
+
+    fn names(def: &AppDef) -> Vec<(String, usize)> {
+        def.sub_topologies()
+            .iter()
+            .map(|sub| (sub.name.to_string(), sub.agents.len()))
+            .collect()
+    }
+
+    #[test]
+    fn agents_that_share_a_topic_or_a_table_stay_together() {
+        let app = App::new("app");
+        let (a, b, c, d) = (
+            app.topic("a"),
+            app.topic("b"),
+            app.topic("c"),
+            app.topic("d"),
+        );
+        let shared: Table<String, u32> = app.table("shared");
+        let def = app
+            .agent("one", &a, |x| x.table(&shared).run(nothing))
+            .agent("two", &b, |x| x.table(&shared).run(nothing))
+            .agent("three", &b, |x| x.run(nothing))
+            .agent("four", &c, |x| x.run(nothing))
+            .agent("five", &d, |x| x.run(nothing))
+            .into_def();
+        let expected = [("five", 1), ("four", 1), ("one", 3)].map(|(n, c)| (n.to_owned(), c));
+        assert_eq!(names(&def), expected);
+        assert_eq!(def.mistakes(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let app = App::new("my app");
+        let topic = app.topic("a b");
+        let table: Table<String, u32> = app.table("t");
+        let def = app
+            .agent("x", &topic, |a| a.table(&table).run(nothing))
+            .agent("x", &topic, |a| a.table(&table).concurrency(4).run(nothing))
+            .into_def();
+        assert_eq!(def.mistakes().len(), 4, "{:?}", def.mistakes());
+    }
+}

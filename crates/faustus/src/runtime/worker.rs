@@ -1,0 +1,420 @@
+//! The worker's control loop: between the group, which says what is ours, and the threads that do it.
+//!
+//! It owns the assignment: which thread runs which task, and the number of each assignment. What a
+//! revoke or a loss means is decided here; how tasks end is the threads' business. A thread that does
+//! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use faustus_core::{Clock, Offset, StoreProvider, TopicPartition, Transport};
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    committer::Committer,
+    ownership::Ownership,
+    plan::Plan,
+    recovery::RecoveryContext,
+    spawn::{Spawn, Spawned},
+    thread::{Command, TaskStatus, ThreadContext, WorkerThread},
+    topology::{AppDef, LocalFuture},
+};
+use crate::{
+    Error, ErrorKind, Guarantee, Result, Settings,
+    client::Client,
+    membership::{Assigned, Group, GroupEvent, MemberConfig, TaskId, classic_group},
+};
+
+/// What a worker works with.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) stores: Option<Arc<dyn StoreProvider>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) spawn: Arc<dyn Spawn>,
+    pub(crate) settings: Settings,
+    /// For identities and, in tests, the order of everything.
+    pub(crate) seed: u64,
+    /// Whether the seed decides the order in which lanes are polled.
+    pub(crate) seeded_order: bool,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything in flight was finished and stored.
+    Drained,
+    /// Some events were not finished in time; they are done again at the next start.
+    Cut,
+}
+
+/// Asks of people, for a running worker.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Skip(TopicPartition, Offset),
+    Resume,
+    Status(oneshot::Sender<Vec<TaskStatus>>),
+    Dump(Arc<str>, oneshot::Sender<Vec<(Vec<u8>, Vec<u8>)>>),
+    Shutdown,
+}
+
+struct Thread {
+    commands: mpsc::UnboundedSender<Command>,
+    done: Spawned,
+    tasks: Vec<TaskId>,
+}
+
+/// Runs `def` until a shutdown is asked for or something fails that nobody here can mend.
+///
+/// # Errors
+///
+/// Mistakes of the description, a log that cannot be reached, the end of a thread.
+pub(crate) async fn run(
+    def: Arc<AppDef>,
+    env: Environment,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+) -> Result<Ended> {
+    let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
+    let (client, sending) = Client::new(Arc::clone(&env.transport), Arc::clone(&env.clock));
+    let mut tasks = vec![env.spawn.task(Box::pin(sending))];
+    for topic in &def.topics {
+        topic.client.get_or_init(|| client.clone());
+    }
+    let coordinator = env.transport.coordinator(&def.name);
+    let (group, driver) = classic_group(
+        env.member(&def, &plan),
+        Arc::clone(&coordinator),
+        Arc::clone(&env.clock),
+    );
+    let group: Arc<dyn Group> = Arc::new(group);
+    let recovery = RecoveryContext {
+        def: Arc::clone(&def),
+        plan: Arc::clone(&plan),
+        transport: Arc::clone(&env.transport),
+        coordinator,
+        group: Arc::clone(&group),
+        clock: Arc::clone(&env.clock),
+        stores: env.stores.clone(),
+        committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
+        transaction_interval: env.settings.transaction_interval(&*env.transport),
+    };
+    let mut control = Control {
+        group,
+        ownership: Arc::default(),
+        threads: Vec::new(),
+        assignment: 0,
+        clock: Arc::clone(&env.clock),
+        drain: env.settings.drain_timeout,
+        cut: false,
+    };
+    // Producers first: they end what a predecessor of the same name left open.
+    control.start_threads(&env, &recovery).await?;
+    // Dropped with this future: a worker that is cancelled is no member any more.
+    let (alive, cancelled) = oneshot::channel::<()>();
+    let member = move || -> LocalFuture<()> {
+        Box::pin(async move {
+            tokio::select! {
+                () = driver.run() => {}
+                _ = cancelled => {}
+            }
+        })
+    };
+    let membership = env.spawn.thread("faustus-group", Box::new(member));
+    tasks.extend(def.tasks.iter().map(|task| {
+        let (name, start) = (Arc::clone(&task.name), Arc::clone(&task.start));
+        env.spawn
+            .task(Box::pin(run_task(name, start, Arc::clone(&env.clock))))
+    }));
+    let result = control.serve(&mut requests).await;
+    if result.is_err() {
+        control.lose();
+        control.leave().await;
+    }
+    control.end_threads().await;
+    drop(alive);
+    membership.ended().await;
+    drop(tasks);
+    result
+}
+
+impl Environment {
+    fn member(&self, def: &AppDef, plan: &Plan) -> MemberConfig {
+        let mut member = MemberConfig::new(&*def.name, plan.membership());
+        let drain = self.settings.drain_timeout;
+        member.instance.clone_from(&self.settings.instance);
+        member.session_timeout = self.settings.session_timeout;
+        // A revoke takes the drain, and as long again for the last epoch.
+        member.revoke_timeout = drain * 3;
+        member.rebalance_timeout = member.revoke_timeout + member.commit_timeout + drain;
+        member.lease_margin = member.lease_margin.min(member.session_timeout / 4);
+        member
+    }
+}
+
+async fn run_task(
+    name: Arc<str>,
+    start: Arc<dyn Fn() -> faustus_core::BoxFuture<'static, Result> + Send + Sync>,
+    clock: Arc<dyn Clock>,
+) {
+    while let Err(error) = start().await {
+        tracing::error!(task = %name, %error, "task failed; it starts again in a second");
+        clock.sleep(Duration::from_secs(1)).await;
+    }
+}
+
+struct Control {
+    group: Arc<dyn Group>,
+    ownership: Arc<Ownership>,
+    threads: Vec<Thread>,
+    assignment: u64,
+    clock: Arc<dyn Clock>,
+    /// How long events in flight may take to end when their task is revoked.
+    drain: Duration,
+    /// Something was not finished in time.
+    cut: bool,
+}
+
+impl Control {
+    async fn start_threads(&mut self, env: &Environment, recovery: &RecoveryContext) -> Result<()> {
+        let settings = &env.settings;
+        for index in 0..settings.threads {
+            let committer_id = match settings.guarantee {
+                Guarantee::ExactlyOnce => format!("{}{index}", recovery.committers),
+                Guarantee::AtLeastOnce => String::new(),
+            };
+            let mut committer = Committer {
+                transport: Arc::clone(&env.transport),
+                coordinator: Arc::clone(&recovery.coordinator),
+                group: Arc::clone(&self.group),
+                ownership: Arc::clone(&self.ownership),
+                clock: Arc::clone(&env.clock),
+                guarantee: settings.guarantee,
+                transactional_id: committer_id.clone(),
+                transactional: None,
+                producer: None,
+            };
+            committer.prepare().await?;
+            let context = ThreadContext {
+                recovery: recovery.clone(),
+                clock: Arc::clone(&env.clock),
+                guarantee: settings.guarantee,
+                commit_interval: settings.commit_interval,
+                task_bytes: settings.task_bytes,
+                identity: identity(env.seed, index),
+                committer: committer_id.into(),
+                seed: env.seeded_order.then_some(env.seed ^ index as u64),
+            };
+            let (commands, commanded) = mpsc::unbounded_channel();
+            let (epochs, to_commit) = mpsc::unbounded_channel();
+            let (ended, outcomes) = mpsc::unbounded_channel();
+            let committing =
+                move || -> LocalFuture<()> { Box::pin(committer.run(to_commit, ended)) };
+            env.spawn
+                .thread(&format!("faustus-commit-{index}"), Box::new(committing))
+                .detach();
+            let working = move || -> LocalFuture<()> {
+                Box::pin(WorkerThread::new(context, commanded, epochs, outcomes).run())
+            };
+            let done = env
+                .spawn
+                .thread(&format!("faustus-worker-{index}"), Box::new(working));
+            self.threads.push(Thread {
+                commands,
+                done,
+                tasks: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn serve(&mut self, requests: &mut mpsc::UnboundedReceiver<Request>) -> Result<Ended> {
+        loop {
+            let event = tokio::select! {
+                biased;
+                request = requests.recv() => {
+                    match request {
+                        None | Some(Request::Shutdown) => break,
+                        Some(request) => self.serve_request(request).await,
+                    }
+                    continue;
+                }
+                ended = first_ended(&mut self.threads) => {
+                    return Err(Error::new(ErrorKind::Lost, format!("worker thread {ended} ended unexpectedly")));
+                }
+                event = self.group.next_event() => event,
+            };
+            match event {
+                GroupEvent::Assigned(Assigned {
+                    added, generation, ..
+                }) => {
+                    tracing::info!(generation, tasks = added.len(), "tasks assigned");
+                    self.assign(&added.into_iter().collect::<Vec<_>>());
+                }
+                GroupEvent::Revoked { tasks, generation } => {
+                    tracing::info!(generation, tasks = tasks.len(), "tasks revoked");
+                    self.stop(&tasks.into_iter().collect::<Vec<_>>()).await;
+                    self.group.revoked_done(generation);
+                }
+                GroupEvent::Lost { reason } => {
+                    tracing::warn!(%reason, "membership lost: all tasks are dropped");
+                    self.lose();
+                }
+                GroupEvent::Left => return Err(Error::new(ErrorKind::Lost, "the group was left")),
+                GroupEvent::Failed(error) => return Err(Error::config(error.to_string())),
+            }
+        }
+        let mine: Vec<TaskId> = self
+            .threads
+            .iter()
+            .flat_map(|thread| thread.tasks.iter().cloned())
+            .collect();
+        self.stop(&mine).await;
+        self.leave().await;
+        Ok(if self.cut { Ended::Cut } else { Ended::Drained })
+    }
+
+    /// Lets the others go on without waiting for the session to end.
+    async fn leave(&self) {
+        self.group.leave(false);
+        let left = async {
+            while !matches!(
+                self.group.next_event().await,
+                GroupEvent::Left | GroupEvent::Failed(_)
+            ) {}
+        };
+        tokio::select! {
+            biased;
+            () = left => {}
+            () = self.clock.sleep(self.drain) => {
+                tracing::warn!("the group was not left in time; others wait for the session to end");
+            }
+        }
+    }
+
+    async fn serve_request(&mut self, request: Request) {
+        match request {
+            Request::Skip(partition, offset) => {
+                self.tell_all(|| Command::Skip(partition.clone(), offset));
+            }
+            Request::Resume => self.tell_all(|| Command::Resume),
+            Request::Status(answer) => {
+                let _ = answer.send(self.ask_all(Command::Status).await);
+            }
+            Request::Dump(table, answer) => {
+                let _ = answer.send(
+                    self.ask_all(|to| Command::Dump(Arc::clone(&table), to))
+                        .await,
+                );
+            }
+            Request::Shutdown => {}
+        }
+    }
+
+    fn tell_all(&self, command: impl Fn() -> Command) {
+        for thread in &self.threads {
+            let _ = thread.commands.send(command());
+        }
+    }
+
+    async fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<Vec<T>>) -> Command) -> Vec<T> {
+        let answers = self.threads.iter().map(|thread| {
+            let (to, answer) = oneshot::channel();
+            let _ = thread.commands.send(command(to));
+            answer
+        });
+        let answers = join_all(answers).await;
+        answers.into_iter().flatten().flatten().collect()
+    }
+
+    /// Gives each task to the thread that has the fewest.
+    fn assign(&mut self, added: &[TaskId]) {
+        self.assignment += 1;
+        self.ownership.gain(added, self.assignment);
+        let mut by_thread: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
+        for task in added {
+            let (index, thread) = match self
+                .threads
+                .iter_mut()
+                .enumerate()
+                .min_by_key(|(_, t)| t.tasks.len())
+            {
+                Some(found) => found,
+                None => return,
+            };
+            thread.tasks.push(task.clone());
+            by_thread.entry(index).or_default().push(task.clone());
+        }
+        for (index, tasks) in by_thread {
+            let _ = self.threads[index].commands.send(Command::Start {
+                tasks,
+                assignment: self.assignment,
+            });
+        }
+    }
+
+    /// Brings tasks to an orderly end. A thread that does not answer is cut off.
+    async fn stop(&mut self, tasks: &[TaskId]) {
+        let deadline = self.clock.monotonic() + self.drain;
+        let mut waits = Vec::new();
+        for thread in &mut self.threads {
+            let (mine, others) = thread
+                .tasks
+                .drain(..)
+                .partition(|task| tasks.contains(task));
+            thread.tasks = others;
+            if !Vec::is_empty(&mine) {
+                let (done, ended) = oneshot::channel();
+                let _ = thread.commands.send(Command::Stop {
+                    tasks: mine,
+                    deadline,
+                    done,
+                });
+                waits.push(ended);
+            }
+        }
+        // Beyond the drain a thread gets as long again for the last epoch.
+        let patience = self.clock.sleep(self.drain * 2);
+        tokio::select! {
+            biased;
+            _ = join_all(waits) => {}
+            () = patience => {
+                self.cut = true;
+                tracing::error!("a worker thread does not answer; what it did since its last epoch is dropped");
+            }
+        }
+        self.ownership.give_up(tasks);
+    }
+
+    fn lose(&mut self) {
+        self.ownership.lose_all();
+        let assignment = self.assignment;
+        for thread in &mut self.threads {
+            thread.tasks.clear();
+            let _ = thread.commands.send(Command::Drop { assignment });
+        }
+    }
+
+    async fn end_threads(&mut self) {
+        let ends: Vec<Spawned> = self.threads.drain(..).map(|thread| thread.done).collect();
+        let patience = self.clock.sleep(self.drain);
+        tokio::select! {
+            biased;
+            _ = join_all(ends.into_iter().map(Spawned::ended)) => {}
+            () = patience => tracing::error!("a worker thread is blocked and is left behind"),
+        }
+    }
+}
+
+/// The index of the first thread that ended by itself.
+async fn first_ended(threads: &mut [Thread]) -> usize {
+    let ends = threads
+        .iter_mut()
+        .map(|thread| Box::pin(thread.done.wait()));
+    futures_util::future::select_all(ends).await.1
+}
+
+/// A number for a worker thread that no other one has, as far as seeds differ.
+fn identity(seed: u64, index: usize) -> u64 {
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(index as u64)
+}

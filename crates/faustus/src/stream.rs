@@ -1,0 +1,282 @@
+//! What an agent reads: the endless stream of its lane, and the event in hand.
+
+use std::{
+    any::type_name,
+    fmt,
+    future::poll_fn,
+    hash::Hash,
+    ops::Deref,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use faustus_core::{Codec, Headers, Offset, RecordRef, Timestamp};
+
+use crate::{
+    Error, MaybeKey, Result, Shard, Table, Topic,
+    runtime::{InFlight, LaneCore, TopicIndex, TypedShard},
+    topic::TopicShared,
+};
+
+/// The events of one lane of an agent, of type `T`; replies are of type `R`.
+///
+/// Asking for the next event completes the one before. A stream never ends by itself: `next` gives
+/// `None` when the lane is to stop, because its partition moves to another worker or this one shuts
+/// down.
+pub struct Stream<T, R = ()> {
+    lane: Rc<LaneCore>,
+    codec: Arc<dyn Codec<T>>,
+    sinks: Arc<[Topic<R>]>,
+    /// The tables the agent was registered with, by their place in the task.
+    tables: Arc<[Arc<str>]>,
+}
+
+impl<T, R> Stream<T, R> {
+    pub(crate) fn new(
+        lane: Rc<LaneCore>,
+        codec: Arc<dyn Codec<T>>,
+        sinks: Arc<[Topic<R>]>,
+        tables: Arc<[Arc<str>]>,
+    ) -> Self {
+        Self {
+            lane,
+            codec,
+            sinks,
+            tables,
+        }
+    }
+
+    /// The next event; the one before is thereby complete, and what it did will be stored.
+    ///
+    /// `None`: end the loop and return. An event in hand must not be kept over this call, which the
+    /// borrow says.
+    ///
+    /// # Errors
+    ///
+    /// None at present; the `Result` leaves room for reasons to end the agent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no event is lost, though the one before is complete once the future was polled.
+    pub async fn next(&mut self) -> Result<Option<Event<'_, T, R>>> {
+        let next = poll_fn(|cx| self.poll_decoded(cx)).await;
+        let stream = &*self;
+        Ok(next.map(move |(value, event)| Event {
+            value,
+            event,
+            stream,
+        }))
+    }
+
+    /// This lane's part of `table`, which the agent was registered with.
+    ///
+    /// # Panics
+    ///
+    /// If the agent was registered without [`table(&table)`](crate::AgentBuilder::table).
+    #[must_use]
+    #[track_caller]
+    pub fn bind<K, V>(&self, table: &Table<K, V>) -> Shard<K, V>
+    where
+        K: Hash + Eq + Clone + 'static,
+        V: Clone + 'static,
+    {
+        let named = self.tables.iter().any(|name| **name == *table.name);
+        let shard = named.then(|| self.lane.task.shard(&table.name)).flatten();
+        let shard = shard.and_then(|shard| shard.into_any().downcast::<TypedShard<K, V>>().ok());
+        match shard {
+            Some(shard) => Shard::new(shard, Rc::clone(&self.lane)),
+            None => panic!(
+                "agent {} binds table {} but is not registered with it: add .table(&{0}) to the agent",
+                self.lane.agent, table.name
+            ),
+        }
+    }
+
+    fn poll_decoded(&mut self, cx: &Context<'_>) -> Poll<Option<(T, InFlight)>> {
+        let Some(event) = ready!(self.lane.poll_next(cx)) else {
+            return Poll::Ready(None);
+        };
+        let record = event.record();
+        let decoded = match record.value() {
+            Some(bytes) => self.codec.decode(bytes).map_err(Error::from),
+            None => Err(Error::data("the record has no value")),
+        };
+        match decoded {
+            Ok(value) => Poll::Ready(Some((value, event))),
+            Err(error) => {
+                let what = format!("value is no {} {}", self.codec.name(), type_name::<T>());
+                self.lane
+                    .refuse_event(Error::data(format!("{what}: {error}")));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T, R> fmt::Debug for Stream<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An event in hand: its value (the event dereferences to it), its record, and what is sent with it.
+///
+/// What is sent with the event is stored when the event is complete and everything before it in its
+/// partition is, and is taken back if it fails.
+pub struct Event<'a, T, R = ()> {
+    value: T,
+    event: InFlight,
+    stream: &'a Stream<T, R>,
+}
+
+impl<T, R> Event<'_, T, R> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// The value itself; the event is still in flight.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// The raw key of the record, if it has one.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.record().key()
+    }
+
+    /// The headers of the record, in order.
+    pub fn headers(&self) -> Headers<'_> {
+        self.record().headers()
+    }
+
+    /// The record's position in its partition.
+    pub fn offset(&self) -> Offset {
+        self.record().offset()
+    }
+
+    /// The number of the task's partition.
+    pub fn partition(&self) -> u32 {
+        self.stream.lane.task.id.partition
+    }
+
+    /// The time of the event, in milliseconds since 1970.
+    pub fn timestamp(&self) -> Timestamp {
+        self.record().timestamp()
+    }
+
+    /// Sends `value` to every sink of the agent, under the event's key and time stamp.
+    ///
+    /// # Errors
+    ///
+    /// When the value does not encode, or is longer than a sink takes.
+    pub fn try_reply(&self, value: &R) -> Result {
+        for sink in self.stream.sinks.iter() {
+            self.write(
+                &sink.shared,
+                self.key(),
+                |out| sink.codec.encode(value, out).map_err(Error::from),
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Sends `value` to every sink of the agent, under the event's key and time stamp.
+    ///
+    /// If that cannot be done, because the value does not encode or is longer than a sink takes,
+    /// the event fails; [`try_reply`](Self::try_reply) gives the error instead.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a reply is handed over, as it reads"
+    )]
+    pub fn reply(&self, value: R) {
+        if let Err(error) = self.try_reply(&value) {
+            self.stream.lane.fail_event(error.context("reply"));
+        }
+    }
+
+    /// Sends `value` to `topic` under `key` (`()` for none) as a part of this event.
+    ///
+    /// # Errors
+    ///
+    /// When the value does not encode, or is longer than the topic takes.
+    pub fn send<U, K: MaybeKey + ?Sized>(&self, topic: &Topic<U>, key: &K, value: &U) -> Result {
+        let key = key.maybe_raw();
+        self.write(
+            &topic.shared,
+            key.as_deref(),
+            |out| topic.codec.encode(value, out).map_err(Error::from),
+            None,
+        )
+    }
+
+    /// Sends the record as it came, bytes and headers, to `topic` under `key` as a part of this event.
+    ///
+    /// # Errors
+    ///
+    /// When the record is longer than the topic takes.
+    pub fn forward<U, K: MaybeKey + ?Sized>(&self, topic: &Topic<U>, key: &K) -> Result {
+        self.forward_raw(&topic.shared, key.maybe_raw().as_deref())
+    }
+
+    pub(crate) fn forward_raw(&self, topic: &TopicShared, key: Option<&[u8]>) -> Result {
+        let record = self.record();
+        let value = record.value().unwrap_or_default();
+        let copy = |out: &mut Vec<u8>| {
+            out.extend_from_slice(value);
+            Ok(())
+        };
+        self.write(topic, key, copy, Some(record.headers()))
+    }
+
+    fn write(
+        &self,
+        topic: &TopicShared,
+        key: Option<&[u8]>,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result,
+        headers: Option<Headers<'_>>,
+    ) -> Result {
+        let index: TopicIndex = topic.index;
+        let partition = topic.partition(key, self.event.number())?;
+        let mut outputs = self.stream.lane.outputs();
+        outputs.push(index, partition, self.timestamp(), |record| {
+            let record = match key {
+                Some(key) => record.key(key),
+                None => record,
+            };
+            let record = record.value_with(encode)?;
+            let record = match headers {
+                Some(headers) => record.headers(headers),
+                None => record,
+            };
+            topic.check_len(record.bytes())?;
+            record.finish();
+            Ok(())
+        })
+    }
+
+    fn record(&self) -> RecordRef<'_> {
+        self.event.record()
+    }
+}
+
+impl<T, R> Deref for Event<'_, T, R> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug, R> fmt::Debug for Event<'_, T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("offset", &self.offset().0)
+            .field("value", &self.value)
+            .finish_non_exhaustive()
+    }
+}

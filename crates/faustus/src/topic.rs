@@ -1,0 +1,247 @@
+//! Topics as the application names them, and sources made of them.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
+
+use crate::{Error, Field, Key, MaybeKey, Record, Result, client::Client, runtime::TopicIndex};
+
+/// What all handles of one topic share.
+pub(crate) struct TopicShared {
+    pub(crate) name: TopicName,
+    /// Its place in the application's list.
+    pub(crate) index: TopicIndex,
+    /// How many partitions it gets if it must be made.
+    pub(crate) wanted: OnceLock<u32>,
+    /// How many partitions it has, known once the application runs.
+    pub(crate) partitions: OnceLock<u32>,
+    /// The longest record it takes, in bytes, known once the application runs.
+    pub(crate) max_bytes: OnceLock<usize>,
+    /// What sends that leave at once go through, once the application runs.
+    pub(crate) client: OnceLock<Client>,
+}
+
+impl TopicShared {
+    pub(crate) fn new(name: TopicName, index: TopicIndex) -> Self {
+        Self {
+            name,
+            index,
+            wanted: OnceLock::new(),
+            partitions: OnceLock::new(),
+            max_bytes: OnceLock::new(),
+            client: OnceLock::new(),
+        }
+    }
+
+    /// The partition of `key`; records without one are spread by `spread`.
+    pub(crate) fn partition(&self, key: Option<&[u8]>, spread: u64) -> Result<u32> {
+        let partitions = *self.partitions.get().ok_or_else(|| self.not_running())?;
+        Ok(match key {
+            Some(key) => partition_for_key(key, partitions),
+            None => u32::try_from(spread % u64::from(partitions)).unwrap_or_default(),
+        })
+    }
+
+    /// Refuses a record that the log would refuse for its length.
+    pub(crate) fn check_len(&self, bytes: usize) -> Result<()> {
+        match self.max_bytes.get() {
+            Some(&max) if bytes > max => Err(Error::new(
+                crate::ErrorKind::Refused,
+                format!(
+                    "a record of {bytes} bytes is longer than the {max} that topic {} takes",
+                    self.name
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_running(&self) -> Error {
+        Error::config(format!(
+            "topic {} can be used once the application runs",
+            self.name
+        ))
+    }
+}
+
+/// A topic of values of type `T`: a source of agents, and a place to send to.
+///
+/// A handle is cheap to clone. Values are JSON unless [`codec`](Self::codec) says otherwise; keys are
+/// the raw bytes of [`Key`].
+pub struct Topic<T> {
+    pub(crate) shared: Arc<TopicShared>,
+    pub(crate) codec: Arc<dyn Codec<T>>,
+}
+
+impl<T> Topic<T> {
+    /// The topic's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.shared.name.as_str()
+    }
+
+    /// The same topic with `partitions` partitions if it must be made; the first call decides.
+    ///
+    /// A topic that exists keeps what it has.
+    #[must_use]
+    pub fn partitions(self, partitions: u32) -> Self {
+        self.shared.wanted.get_or_init(|| partitions.max(1));
+        self
+    }
+
+    /// The same topic with values encoded by `codec`.
+    #[must_use]
+    pub fn codec(self, codec: impl Codec<T> + 'static) -> Self {
+        Self {
+            codec: Arc::new(codec),
+            ..self
+        }
+    }
+
+    /// Sends `value` under `key` (`()` for none) **at once**: outside of any event and transaction,
+    /// like a call of another service. Gives where the record was stored.
+    ///
+    /// Inside an agent, what belongs to the event is sent with [`Event::send`](crate::Event::send).
+    ///
+    /// # Errors
+    ///
+    /// When the value does not encode, the log refuses the record, or cannot be reached.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the record back.
+    pub async fn send<K: MaybeKey + ?Sized>(
+        &self,
+        key: &K,
+        value: &T,
+    ) -> Result<(TopicPartition, Offset)> {
+        let client = self
+            .shared
+            .client
+            .get()
+            .ok_or_else(|| self.shared.not_running())?;
+        let mut bytes = Vec::new();
+        self.codec.encode(value, &mut bytes)?;
+        let key = key.maybe_raw();
+        self.shared
+            .check_len(bytes.len() + key.as_ref().map_or(0, |key| key.len()))?;
+        let partition = self.shared.partition(key.as_deref(), client.spread())?;
+        let to = TopicPartition {
+            topic: self.shared.name.clone(),
+            partition,
+        };
+        let offset = client.send(to.clone(), key.as_deref(), &bytes).await?;
+        Ok((to, offset))
+    }
+
+    /// The position after the last record of each partition.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be reached, or the application does not run yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn end_offsets(&self) -> Result<Vec<Offset>> {
+        let client = self
+            .shared
+            .client
+            .get()
+            .ok_or_else(|| self.shared.not_running())?;
+        let count = *self
+            .shared
+            .partitions
+            .get()
+            .ok_or_else(|| self.shared.not_running())?;
+        client.end_offsets(&self.shared.name, count).await
+    }
+
+    /// The records of this topic brought together by a field: see [`group_by_key`](Self::group_by_key).
+    #[must_use]
+    pub fn group_by<K: Key + 'static>(&self, field: Field<T, K>) -> Source<T>
+    where
+        T: Record + 'static,
+    {
+        let name = format!("{}.{}", T::NAMESPACE, field.name());
+        self.group_by_key(&name, move |value, out| {
+            out.extend_from_slice(&field.get(value).raw())
+        })
+    }
+
+    /// The records of this topic, each sent through a topic of the application's own under the key
+    /// that `key` appends for its value, so that equal keys meet in one partition.
+    ///
+    /// `name` is a part of that topic's name. Value, headers and time stamp are kept.
+    #[must_use]
+    pub fn group_by_key(
+        &self,
+        name: &str,
+        key: impl Fn(&T, &mut Vec<u8>) + Send + Sync + 'static,
+    ) -> Source<T> {
+        let group = GroupBy {
+            name: name.to_owned(),
+            key: Arc::new(key),
+        };
+        Source {
+            topic: self.clone(),
+            group: Some(group),
+        }
+    }
+}
+
+impl<T> Clone for Topic<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            codec: Arc::clone(&self.codec),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Topic<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Appends the raw key of a value.
+pub(crate) type KeyOf<T> = Arc<dyn Fn(&T, &mut Vec<u8>) + Send + Sync>;
+
+pub(crate) struct GroupBy<T> {
+    pub(crate) name: String,
+    pub(crate) key: KeyOf<T>,
+}
+
+/// What an agent reads: a topic, perhaps grouped by another key.
+pub struct Source<T> {
+    pub(crate) topic: Topic<T>,
+    pub(crate) group: Option<GroupBy<T>>,
+}
+
+impl<T> fmt::Debug for Source<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = self.group.as_ref().map(|group| &group.name);
+        f.debug_struct("Source")
+            .field("topic", &self.topic)
+            .field("group_by", &group)
+            .finish()
+    }
+}
+
+impl<T> From<Topic<T>> for Source<T> {
+    fn from(topic: Topic<T>) -> Self {
+        Self { topic, group: None }
+    }
+}
+
+impl<T> From<&Topic<T>> for Source<T> {
+    fn from(topic: &Topic<T>) -> Self {
+        topic.clone().into()
+    }
+}

@@ -1,0 +1,233 @@
+//! A worker: an application that runs.
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+
+use faustus_core::{Clock, Offset, StoreProvider, TopicPartition, Transport};
+use faustus_store::FjallStores;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    App, Codec, Ended, Error, Json, Result, Settings, TaskStatus, TokioClock,
+    runtime::{AppDef, Environment, Request, Spawn, Threads},
+};
+
+/// An application with a log and settings, ready to run.
+///
+/// # Examples
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use faustus::{prelude::*, MemoryLog, TokioClock, Worker};
+///
+/// async fn double(mut numbers: Stream<u64, u64>) -> faustus::Result {
+///     while let Some(number) = numbers.next().await? {
+///         number.reply(*number * 2);
+///     }
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> faustus::Result {
+/// let app = App::new("doubler");
+/// let (numbers, doubles) = (app.topic::<u64>("numbers"), app.topic::<u64>("doubles"));
+/// let app = app.agent("double", &numbers, |a| a.sink(&doubles).run(double));
+///
+/// let log = MemoryLog::new(Arc::new(TokioClock::real()), 0);
+/// let (worker, handle) = Worker::new(app, Arc::new(log));
+/// let running = tokio::spawn(worker.run());
+/// handle.started().await?;
+/// numbers.send(&(), &21).await?;
+/// handle.shutdown();
+/// running.await??;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker {
+    def: AppDef,
+    env: Environment,
+    requests: mpsc::UnboundedReceiver<Request>,
+}
+
+impl Worker {
+    /// A worker of `app` on a log, and the handle to it.
+    #[must_use]
+    pub fn new<S: Clone + Send + Sync + 'static>(
+        app: App<S>,
+        transport: Arc<dyn Transport>,
+    ) -> (Self, WorkerHandle) {
+        Self::with_environment(
+            app.into_def(),
+            transport,
+            Arc::new(TokioClock::real()),
+            Arc::new(Threads),
+            random(),
+        )
+    }
+
+    pub(crate) fn with_environment(
+        def: AppDef,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        spawn: Arc<dyn Spawn>,
+        seed: u64,
+    ) -> (Self, WorkerHandle) {
+        let (sender, requests) = mpsc::unbounded_channel();
+        let settings = Settings::default();
+        let env = Environment {
+            transport,
+            stores: None,
+            clock,
+            spawn,
+            settings,
+            seed,
+            seeded_order: false,
+        };
+        (
+            Self { def, env, requests },
+            WorkerHandle { requests: sender },
+        )
+    }
+
+    /// The same worker with other settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.env.settings = settings;
+        self
+    }
+
+    /// The same worker with its tables kept in `stores`, instead of where the settings say.
+    #[must_use]
+    pub fn stores(mut self, stores: Arc<dyn StoreProvider>) -> Self {
+        self.env.stores = Some(stores);
+        self
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn seeded_order(mut self) -> Self {
+        self.env.seeded_order = true;
+        self
+    }
+
+    /// Runs until [`WorkerHandle::shutdown`], or something fails that only a person can mend.
+    ///
+    /// It must be awaited in a tokio runtime with time and several threads.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes of the application that its log shows, in one report; a log that cannot be
+    /// reached; stores that cannot be opened.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the worker as a crash would: nothing is lost, nothing is finished.
+    pub fn run(self) -> impl Future<Output = Result<Ended>> + Send {
+        let Self {
+            def,
+            mut env,
+            requests,
+        } = self;
+        async move {
+            if env.settings.worker_id.is_empty() {
+                env.settings.worker_id = format!("{:016x}", env.seed);
+            }
+            if let (None, Some(directory)) = (&env.stores, &env.settings.stores) {
+                let stores = FjallStores::open(directory)?;
+                env.stores = Some(Arc::new(stores));
+            }
+            crate::runtime::run(Arc::new(def), env, requests).await
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("app", &self.def.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle to a running worker; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WorkerHandle {
+    requests: mpsc::UnboundedSender<Request>,
+}
+
+impl WorkerHandle {
+    /// Asks the worker to finish what is in flight, store it and end. Does not wait.
+    pub fn shutdown(&self) {
+        let _ = self.requests.send(Request::Shutdown);
+    }
+
+    /// Passes over a record that keeps a task from going on, now or when it is met.
+    pub fn skip(&self, partition: &TopicPartition, offset: Offset) {
+        let _ = self.requests.send(Request::Skip(partition.clone(), offset));
+    }
+
+    /// Lets parked tasks try again.
+    pub fn resume(&self) {
+        let _ = self.requests.send(Request::Resume);
+    }
+
+    /// Waits until the worker has checked its topics and can send.
+    ///
+    /// # Errors
+    ///
+    /// When the worker has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn started(&self) -> Result {
+        self.status().await.map(drop)
+    }
+
+    /// How the tasks of this worker are.
+    ///
+    /// # Errors
+    ///
+    /// When the worker has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn status(&self) -> Result<Vec<TaskStatus>> {
+        self.ask(Request::Status).await
+    }
+
+    /// The entries of table `name` in this worker's tasks, committed or not.
+    ///
+    /// # Errors
+    ///
+    /// When the worker has ended, or entries are not of these types.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn table<K, V>(&self, name: &str) -> Result<BTreeMap<K, V>>
+    where
+        K: Ord + serde::Serialize + DeserializeOwned,
+        V: serde::Serialize + DeserializeOwned,
+    {
+        let entries = self.ask(|to| Request::Dump(name.into(), to)).await?;
+        let mut table = BTreeMap::new();
+        for (key, value) in entries {
+            table.insert(Json.decode(&key)?, Json.decode(&value)?);
+        }
+        Ok(table)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T> {
+        let ended = || Error::new(crate::ErrorKind::Lost, "the worker has ended");
+        let (to, answer) = oneshot::channel();
+        self.requests.send(request(to)).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())
+    }
+}
+
+/// A number that differs at each start.
+pub(crate) fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

@@ -35,6 +35,13 @@ pub(crate) fn deposit(i: u64) -> (String, i64) {
     (format!("a{:07}", mixed % ACCOUNTS), amount)
 }
 
+/// An account whose deposits go to `partition`.
+pub(crate) fn account_of(partition: u32) -> String {
+    let mut accounts = (0..).map(|i| format!("a{i:07}"));
+    let belongs = |account: &String| partition_for_key(account.as_bytes(), PARTITIONS) == partition;
+    accounts.find(belongs).unwrap_or_default()
+}
+
 /// Gathers records and publishes them in batches.
 pub(crate) struct Writer {
     producer: Box<dyn faustus_core::Producer>,

@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{Run, figures};
 use crate::{
     cases::{Case, Program},
-    input::{Deposit, PARTITIONS},
+    input::{self, Deposit, PARTITIONS},
     measure::{Meter, peak_rss_mb},
     program::Total,
     rounds::Figures,
@@ -72,6 +72,7 @@ async fn send(
     events: u64,
 ) -> Result<()> {
     let every = Duration::from_secs(1) * PARTITIONS / u32::try_from(PACE)?;
+    let account = input::account_of(to.partition);
     // The partitions take turns.
     let mut due = epoch + every * to.partition / PARTITIONS;
     for _ in 0..events {
@@ -83,7 +84,7 @@ async fn send(
             due
         };
         let deposit = Deposit {
-            account_id: format!("p{}", to.partition),
+            account_id: account.clone(),
             amount: 1,
             ts: i64::try_from((sent - epoch).as_nanos())?,
         };

@@ -15,7 +15,7 @@ pub(crate) struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Memory,
-    #[cfg(feature = "kafka")]
+    Directory,
     Kafka,
 }
 
@@ -47,67 +47,40 @@ pub(crate) enum Program {
 
 const ALO: Guarantee = Guarantee::AtLeastOnce;
 const EOS: Guarantee = Guarantee::ExactlyOnce;
+const DECODE: Work = Work::Throughput(Program::Decode);
+const TOTAL: Work = Work::Throughput(Program::Total);
+const REPLY: Work = Work::Throughput(Program::Reply);
 
 /// All cases, in the order they are listed.
 pub(crate) const CASES: &[Case] = &[
-    case(
-        "agent-json",
-        Place::Memory,
-        Work::Throughput(Program::Decode),
-        ALO,
-    ),
-    case(
-        "total",
-        Place::Memory,
-        Work::Throughput(Program::Total),
-        ALO,
-    ),
-    case(
-        "total-eos",
-        Place::Memory,
-        Work::Throughput(Program::Total),
-        EOS,
-    ),
-    case(
-        "reply",
-        Place::Memory,
-        Work::Throughput(Program::Reply),
-        ALO,
-    ),
-    case(
-        "reply-eos",
-        Place::Memory,
-        Work::Throughput(Program::Reply),
-        EOS,
-    ),
-    #[cfg(feature = "kafka")]
-    case(
-        "kafka-total",
-        Place::Kafka,
-        Work::Throughput(Program::Total),
-        ALO,
-    ),
-    #[cfg(feature = "kafka")]
-    case(
-        "kafka-total-eos",
-        Place::Kafka,
-        Work::Throughput(Program::Total),
-        EOS,
-    ),
+    case("agent-json", Place::Memory, DECODE, ALO),
+    case("total", Place::Memory, TOTAL, ALO),
+    case("total-eos", Place::Memory, TOTAL, EOS),
+    case("reply", Place::Memory, REPLY, ALO),
+    case("reply-eos", Place::Memory, REPLY, EOS),
+    case("directory", Place::Directory, REPLY, ALO),
+    case("directory-eos", Place::Directory, REPLY, EOS),
+    case("kafka", Place::Kafka, TOTAL, ALO),
+    case("kafka-eos", Place::Kafka, TOTAL, EOS),
     case("recover-memory", Place::Memory, Work::Recover, ALO),
-    #[cfg(feature = "kafka")]
+    case("recover-directory", Place::Directory, Work::Recover, ALO),
     case("recover-kafka", Place::Kafka, Work::Recover, ALO),
     case("start-memory", Place::Memory, Work::Start, ALO),
-    #[cfg(feature = "kafka")]
+    case("start-directory", Place::Directory, Work::Start, ALO),
     case("start-kafka", Place::Kafka, Work::Start, ALO),
     case("idle-memory", Place::Memory, Work::Idle, ALO),
-    #[cfg(feature = "kafka")]
+    case("idle-directory", Place::Directory, Work::Idle, ALO),
     case("idle-kafka", Place::Kafka, Work::Idle, ALO),
     case("latency-memory", Place::Memory, Work::Latency, ALO),
     case("latency-memory-eos", Place::Memory, Work::Latency, EOS),
-    #[cfg(feature = "kafka")]
+    case("latency-directory", Place::Directory, Work::Latency, ALO),
+    case(
+        "latency-directory-eos",
+        Place::Directory,
+        Work::Latency,
+        EOS,
+    ),
     case("latency-kafka", Place::Kafka, Work::Latency, ALO),
-    #[cfg(feature = "kafka")]
     case("latency-kafka-eos", Place::Kafka, Work::Latency, EOS),
 ];
 
@@ -136,6 +109,9 @@ impl Case {
     /// What it does, for people.
     pub(crate) fn about(&self) -> String {
         let work = match self.work {
+            Work::Throughput(_) if self.loads_while_measured() => {
+                "events appended, then totals by account in a table, each sent to a sink"
+            }
             Work::Throughput(Program::Decode) => "an agent that decodes JSON",
             Work::Throughput(Program::Total) => "totals by account in a table with its changelog",
             Work::Throughput(Program::Reply) => "totals by account in a table, each sent to a sink",
@@ -146,7 +122,7 @@ impl Case {
         };
         let place = match self.place {
             Place::Memory => "in memory",
-            #[cfg(feature = "kafka")]
+            Place::Directory => "in a directory",
             Place::Kafka => "on Kafka",
         };
         let guarantee = match self.guarantee {
@@ -154,6 +130,16 @@ impl Case {
             Guarantee::ExactlyOnce => ", exactly once",
         };
         format!("{work}, {place}{guarantee}")
+    }
+
+    /// Whether writing the events is a part of what is measured.
+    pub(crate) fn loads_while_measured(&self) -> bool {
+        self.place == Place::Directory && matches!(self.work, Work::Throughput(_))
+    }
+
+    /// Whether the log is filled in a process of its own.
+    pub(crate) fn is_prepared_elsewhere(&self) -> bool {
+        self.place != Place::Memory && !self.loads_while_measured()
     }
 
     /// How many events it has if nothing else is said.

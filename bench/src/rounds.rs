@@ -28,6 +28,7 @@ pub(crate) fn measure(cases: &[&'static Case], arguments: &Arguments) -> Result<
         for (case, told) in cases.iter().zip(&mut told) {
             let figures = one(case, round, &mut grounds, arguments)
                 .with_context(|| format!("{}, round {}", case.name, round + 1));
+            grounds.tidy();
             match figures {
                 Ok(figures) => told.push(figures),
                 Err(error) => failed.push(format!("{error:#}")),
@@ -65,7 +66,7 @@ fn one(
         seconds: arguments.seconds,
         spawned: shared_clock()?,
     };
-    if run.is_prepared_elsewhere() {
+    if case.is_prepared_elsewhere() {
         in_process(&Run {
             part: Part::Prepare,
             ..run.clone()

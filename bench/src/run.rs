@@ -7,14 +7,15 @@ mod throughput;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use faustus::{Ended, Settings, TaskState, TaskStatus, Transport, Worker, WorkerHandle};
+use faustus::{
+    Ended, Settings, TaskState, TaskStatus, TokioClock, Transport, Worker, WorkerHandle, open_log,
+};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use crate::{
     cases::{self, Case, Program, Work},
     input,
-    place::Address,
     program::{self, Seen, TABLE},
     rounds::Figures,
 };
@@ -27,7 +28,8 @@ const POLL: Duration = Duration::from_millis(5);
 pub(crate) struct Run {
     pub(crate) case: String,
     pub(crate) part: Part,
-    pub(crate) address: Address,
+    /// The log's.
+    pub(crate) address: String,
     /// The application's name, another one at each round.
     pub(crate) name: String,
     pub(crate) events: u64,
@@ -60,12 +62,13 @@ impl Run {
             .build()?;
         let figures = runtime.block_on(async {
             let case = self.case()?;
-            let log = self.address.open().await?;
+            let log = open_log(&self.address, Arc::new(TokioClock::real())).await;
+            let log = log.map_err(told)?;
             if self.part == Part::Prepare {
                 self.prepare(case, &log).await?;
                 return Ok(Figures::new());
             }
-            if !self.is_prepared_elsewhere() {
+            if !case.is_prepared_elsewhere() {
                 self.prepare(case, &log).await?;
             }
             match case.work {
@@ -79,11 +82,6 @@ impl Run {
         let figures: Result<Figures> = figures;
         println!("{}", serde_json::to_string(&figures?)?);
         Ok(())
-    }
-
-    /// Whether the log outlives the process that prepares it.
-    pub(crate) fn is_prepared_elsewhere(&self) -> bool {
-        !matches!(self.address, Address::Memory)
     }
 
     fn case(&self) -> Result<&'static Case> {
@@ -104,6 +102,7 @@ impl Run {
         input::create(&**log, &source, false).await?;
         input::create(&**log, &self.topic("out"), false).await?;
         match case.work {
+            Work::Throughput(_) if case.loads_while_measured() => Ok(()),
             Work::Throughput(_) | Work::Start => input::load(&**log, &source, self.events).await,
             Work::Recover => {
                 let changelog = self.changelog();

@@ -8,7 +8,7 @@ use faustus::{TaskStatus, Transport};
 use super::{Run, figures};
 use crate::{
     cases::{Case, Program},
-    check,
+    check, input,
     measure::{Meter, peak_rss_mb, rss_mb},
     program::Seen,
     rounds::Figures,
@@ -26,6 +26,10 @@ impl Run {
         let loaded = rss_mb()?;
         let seen = Arc::default();
         let meter = Meter::start()?;
+        if case.loads_while_measured() {
+            input::load(&**log, &self.topic("in"), self.events).await?;
+        }
+        let load_cpu_seconds = meter.cpu_seconds()?;
         let mut running = self.worker(case, program, log, &seen);
         let retired = |tasks: &[TaskStatus]| tasks.iter().map(|t| t.retired).sum::<u64>();
         running.until(|tasks| retired(tasks) >= self.events).await?;
@@ -42,6 +46,7 @@ impl Run {
             ("rss_mb", peak),
             ("rss_loaded_mb", loaded),
             ("cpu_s", cpu_seconds),
+            ("load_cpu_s", load_cpu_seconds),
         ]))
     }
 

@@ -26,10 +26,12 @@ struct Entry {
 const ABSENT: u32 = u32::MAX;
 
 impl Entry {
+    #[inline]
     fn key(&self) -> Option<Range<usize>> {
         (self.key_len != ABSENT).then(|| self.start..self.start + self.key_len as usize)
     }
 
+    #[inline]
     fn value_start(&self) -> usize {
         self.start
             + if self.key_len == ABSENT {
@@ -39,11 +41,13 @@ impl Entry {
             }
     }
 
+    #[inline]
     fn value(&self) -> Option<Range<usize>> {
         let start = self.value_start();
         (self.value_len != ABSENT).then(|| start..start + self.value_len as usize)
     }
 
+    #[inline]
     fn headers(&self) -> Range<usize> {
         let value = if self.value_len == ABSENT {
             0
@@ -78,18 +82,21 @@ enum Shift {
 impl Batch {
     /// The number of records.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.part.len()
     }
 
     /// Whether there is no record.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.part.is_empty()
     }
 
     /// The memory that keys, values and headers take, in bytes.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         match &self.entries[self.part.clone()] {
             [] => 0,
@@ -122,6 +129,7 @@ impl Batch {
     }
 
     /// The record of the entry at `index` of the arena.
+    #[inline]
     fn record(&self, index: usize) -> RecordRef<'_> {
         let entry = &self.entries[index];
         let offset = match self.shift {
@@ -141,6 +149,7 @@ impl Batch {
     ///
     /// If `index` is not below [`len`](Self::len).
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> RecordRef<'_> {
         assert!(index < self.len(), "record {index} of {}", self.len());
         self.record(self.part.start + index)
@@ -200,30 +209,35 @@ pub struct RecordRef<'a> {
 impl<'a> RecordRef<'a> {
     /// The position in the partition; [`Offset::ZERO`] in a batch that was built and not yet stored.
     #[must_use]
+    #[inline]
     pub fn offset(&self) -> Offset {
         self.offset
     }
 
     /// The time of the event, as its producer set it.
     #[must_use]
+    #[inline]
     pub fn timestamp(&self) -> Timestamp {
         self.entry.timestamp
     }
 
     /// The encoded key, if there is one.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> Option<&'a [u8]> {
         self.entry.key().map(|range| &self.data[range])
     }
 
     /// The encoded value; `None` is a tombstone.
     #[must_use]
+    #[inline]
     pub fn value(&self) -> Option<&'a [u8]> {
         self.entry.value().map(|range| &self.data[range])
     }
 
     /// The headers in order; names may repeat.
     #[must_use]
+    #[inline]
     pub fn headers(&self) -> Headers<'a> {
         Headers {
             rest: &self.data[self.entry.headers()],
@@ -232,6 +246,7 @@ impl<'a> RecordRef<'a> {
 
     /// Key, value and headers in bytes, for budgets.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.entry.headers().end - self.entry.start
     }
@@ -329,6 +344,7 @@ impl BatchBuilder {
     }
 
     /// Adds a copy of `record` with its offset, time stamp and headers.
+    #[inline]
     pub fn push_record(&mut self, record: RecordRef<'_>) {
         let start = self.data.len();
         let RecordRef {
@@ -346,6 +362,7 @@ impl BatchBuilder {
     }
 
     /// Starts a record that is added by [`RecordWriter::finish`] and taken back if that is not called.
+    #[inline]
     pub fn record(&mut self, timestamp: Timestamp) -> RecordWriter<'_> {
         let start = self.data.len();
         let entry = Entry {
@@ -365,18 +382,21 @@ impl BatchBuilder {
 
     /// The number of records so far.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there is no record yet.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The memory that keys, values and headers take so far, in bytes.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.data.len()
     }
@@ -387,6 +407,7 @@ impl BatchBuilder {
     ///
     /// If `index` is not below [`len`](Self::len).
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> RecordRef<'_> {
         let entry = &self.entries[index];
         RecordRef {
@@ -451,6 +472,7 @@ impl RecordWriter<'_> {
     /// # Panics
     ///
     /// If a value or header was written before, or a key already.
+    #[inline]
     pub fn key(mut self, key: &[u8]) -> Self {
         assert!(self.at_start(), "the key comes first and once");
         self.builder.data.extend_from_slice(key);
@@ -482,6 +504,7 @@ impl RecordWriter<'_> {
     /// # Panics
     ///
     /// If a header or a value was written before.
+    #[inline]
     pub fn value(mut self, value: &[u8]) -> Self {
         assert!(
             self.before_value(),
@@ -545,27 +568,32 @@ impl RecordWriter<'_> {
 
     /// The bytes of the key, value and headers written so far.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.builder.data.len() - self.entry.start
     }
 
     /// Adds the record to the batch.
+    #[inline]
     pub fn finish(mut self) {
         self.finished = true;
         self.builder.entries.push(self.entry);
     }
 
+    #[inline]
     fn at_start(&self) -> bool {
         self.builder.data.len() == self.entry.start
             && self.before_value()
             && self.entry.key_len == ABSENT
     }
 
+    #[inline]
     fn before_value(&self) -> bool {
         self.entry.value_len == ABSENT && self.entry.headers_len == 0
     }
 
     /// Lengths are 32 bits wide: no log takes a record near 4 GiB.
+    #[inline]
     fn written_since(&self, start: usize) -> u32 {
         u32::try_from(self.builder.data.len() - start).unwrap_or(ABSENT - 1)
     }

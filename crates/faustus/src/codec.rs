@@ -35,7 +35,9 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
-        serde_json::from_slice(bytes).map_err(CodecError::new)
+        // Checked once as a whole: string by string it would cost several times as much.
+        let text = std::str::from_utf8(bytes).map_err(CodecError::new)?;
+        serde_json::from_str(text).map_err(CodecError::new)
     }
 }
 
@@ -47,7 +49,7 @@ impl Formatter for AsciiFormatter {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        if fragment.is_ascii() && !fragment.as_bytes().contains(&0x7f) {
+        if is_plain(fragment.as_bytes()) {
             return writer.write_all(fragment.as_bytes());
         }
         for c in fragment.chars() {
@@ -81,6 +83,18 @@ impl Formatter for AsciiFormatter {
         }
         write!(writer, "{value:?}")
     }
+}
+
+/// Whether all bytes are ASCII and none is DEL, which Python escapes.
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    // One more than DEL has the high bit; only a byte that has it already carries into the next.
+    let high = words.iter().fold(0, |high, word| {
+        let word = u64::from_ne_bytes(*word);
+        high | word | word.wrapping_add(ONES)
+    });
+    high & (ONES << 7) == 0 && rest.iter().all(|&byte| byte < 0x7f)
 }
 
 /// Bytes as they are, and text as UTF-8.
@@ -154,6 +168,25 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(json(&value), text);
         }
+    }
+
+    #[test]
+    fn only_ascii_without_del_is_plain_wherever_it_stands() {
+        for len in 0..20 {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'~'; len];
+                    bytes[at] = byte;
+                    assert_eq!(is_plain(&bytes), byte < 0x7f, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        let decoded: Result<String, _> = Json.decode(b"\"a\xff\"");
+        assert!(decoded.is_err());
     }
 
     #[test]

@@ -213,28 +213,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
 
     /// All events below `number` have retired.
     pub(crate) fn retire_below(&mut self, number: Number) {
-        if self.undo.is_empty() {
-            return;
+        let mut undo = std::mem::take(&mut self.undo);
+        for entry in undo.extract_if(.., |entry| entry.event < number) {
+            self.retire(entry);
         }
-        if self.undo.last().is_some_and(|undo| undo.event < number)
-            && self.undo.iter().all(|undo| undo.event < number)
-        {
-            let mut undo = std::mem::take(&mut self.undo);
-            for entry in undo.drain(..) {
-                self.retire(entry);
-            }
-            self.undo = undo;
-            return;
-        }
-        let mut kept = Vec::new();
-        for entry in std::mem::take(&mut self.undo) {
-            if entry.event < number {
-                self.retire(entry);
-            } else {
-                kept.push(entry);
-            }
-        }
-        self.undo = kept;
+        self.undo = undo;
     }
 
     /// Ends the open epoch, telling each changed key with the value to be stored for it and who wrote it.

@@ -200,29 +200,22 @@ impl TaskCore {
 
     /// A reader is done with `event`; `outputs` is what it sent, and is left empty.
     pub(crate) fn complete(&self, event: &InFlight, outputs: &mut EventOutputs) {
-        let number = event.number();
-        let record = Writer {
-            source: event.source(),
-            offset: event.record().offset(),
-        };
-        let origin = Origin {
-            task: self.key,
-            record,
-        };
         let mut tracker = self.tracker.borrow_mut();
-        let grew = tracker.complete(number);
+        let grew = tracker.complete(event.number());
         let retired = tracker.retired();
         drop(tracker);
         if !grew {
             let mut waiting = self.waiting.borrow_mut();
-            self.wait(&mut waiting, number, origin, outputs);
+            self.wait(&mut waiting, event, outputs);
             return;
         }
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {
-            self.publish(origin, outputs);
+            if !outputs.is_empty() {
+                self.publish(self.origin(event), outputs);
+            }
         } else {
-            self.wait(&mut waiting, number, origin, outputs);
+            self.wait(&mut waiting, event, outputs);
             while let Some(entry) = waiting.first_entry() {
                 if *entry.key() >= retired {
                     break;
@@ -350,23 +343,31 @@ impl TaskCore {
     fn wait(
         &self,
         waiting: &mut BTreeMap<Number, Vec<(Origin, EventOutputs)>>,
-        number: Number,
-        origin: Origin,
+        event: &InFlight,
         outputs: &mut EventOutputs,
     ) {
         if !outputs.is_empty() {
             self.waiting_bytes
                 .set(self.waiting_bytes.get() + outputs.bytes());
             waiting
-                .entry(number)
+                .entry(event.number())
                 .or_default()
-                .push((origin, std::mem::take(outputs)));
+                .push((self.origin(event), std::mem::take(outputs)));
         }
     }
 
     fn publish(&self, origin: Origin, outputs: &mut EventOutputs) {
-        if !outputs.is_empty() {
-            self.outputs.borrow_mut().append(origin, outputs);
+        self.outputs.borrow_mut().append(origin, outputs);
+    }
+
+    fn origin(&self, event: &InFlight) -> Origin {
+        let record = Writer {
+            source: event.source(),
+            offset: event.record().offset(),
+        };
+        Origin {
+            task: self.key,
+            record,
         }
     }
 }

@@ -1,0 +1,76 @@
+//! Measures Faustus: events per CPU second, latency, recovery, start, idle.
+//!
+//! Each round of each case runs in a process of its own, so that memory peaks and CPU times do not
+//! mix; rounds of different cases alternate, so that what else the machine does meets all of them.
+//! The result of a case is one line of JSON with the median of each number over the rounds. A case
+//! fails when what it computed is wrong.
+
+mod cases;
+mod check;
+mod input;
+mod measure;
+mod place;
+mod program;
+mod rounds;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cases::{CASES, Case};
+use run::Run;
+
+/// Measures Faustus. Without a case it lists them.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The cases; the beginning of names before a hyphen stands for all of them.
+    cases: Vec<String>,
+    /// How many events; each case has a default.
+    #[arg(long)]
+    events: Option<u64>,
+    /// How often each case runs.
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// How many worker threads Faustus uses.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// How long idle and paced cases take, in seconds.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Run a single part of a case in this process: what a round is made of.
+    #[arg(long, hide = true)]
+    part: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match start(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(part) = &arguments.part {
+        return Run::from_json(part)?.perform();
+    }
+    if arguments.cases.is_empty() {
+        for case in CASES {
+            println!("{:<22} {}", case.name, case.about());
+        }
+        return Ok(());
+    }
+    let mut chosen: Vec<&'static Case> = Vec::new();
+    for name in &arguments.cases {
+        let found = cases::find(name);
+        anyhow::ensure!(
+            !found.is_empty(),
+            "there is no case {name}; without arguments all are listed"
+        );
+        chosen.extend(found);
+    }
+    rounds::measure(&chosen, arguments)
+}

@@ -82,3 +82,24 @@ fn a_worker_thread_that_is_blocked_during_a_revoke_is_cut_off() {
         check(&cluster, guarantee, &sums).await;
     });
 }
+
+#[test]
+fn tasks_that_come_back_to_a_thread_that_was_blocked_run_again() {
+    for_seeds(async |cluster, guarantee| {
+        let first = cluster.worker(bank::app(), settings(guarantee));
+        first.faults().delay_all(Duration::from_millis(2));
+        let mut sums = bank::send(&cluster, 1, 30).await;
+        cluster.sleep(Duration::from_millis(cluster.seed())).await;
+        first.block_threads();
+        let second = cluster.worker(bank::app(), settings(guarantee));
+        add(&mut sums, bank::send(&cluster, 31, 30).await);
+        cluster.sleep(Duration::from_secs(200)).await;
+        second.shutdown().await.unwrap();
+        cluster.sleep(Duration::from_secs(100)).await;
+        // It hears of the end and of the new beginning in one breath.
+        first.thaw();
+        add(&mut sums, bank::send(&cluster, 61, 30).await);
+        cluster.settle().await;
+        check(&cluster, guarantee, &sums).await;
+    });
+}

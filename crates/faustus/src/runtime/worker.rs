@@ -192,6 +192,7 @@ impl Control {
                 transactional_id: committer_id.clone(),
                 transactional: None,
                 producer: None,
+                unknown: false,
             };
             committer.prepare().await?;
             let context = ThreadContext {

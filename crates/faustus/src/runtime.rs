@@ -25,7 +25,6 @@ mod worker;
 pub(crate) use lane::{InFlight, LaneCore};
 pub(crate) use outputs::TopicIndex;
 pub(crate) use shard::{AnyShard, TypedShard};
-pub(crate) use slots::Writer;
 #[cfg(feature = "testing")]
 pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};
 pub(crate) use spawn::{Spawn, Threads};

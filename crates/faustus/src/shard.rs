@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt, hash::Hash, rc::Rc};
 use crate::{
     Error, Key, Result,
     key::lane_of,
-    runtime::{LaneCore, TypedShard, Writer},
+    runtime::{LaneCore, TypedShard},
 };
 
 /// This lane's part of a table, readable and writable without a lock and without waiting.
@@ -143,12 +143,11 @@ where
                 )));
             }
         }
-        match lane.current_writer() {
-            Some(by) => self.shard.write(key, by, change),
-            None => lane
-                .task
-                .write_alone(|number| self.shard.write(key, (number, Writer::default()), change)),
+        let by = lane.current_writer();
+        if by.is_none() {
+            lane.task.wrote_alone();
         }
+        self.shard.write(key, by, change)
     }
 }
 

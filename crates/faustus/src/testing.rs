@@ -43,7 +43,7 @@ mod worker;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     rc::Rc,
     sync::Arc,
@@ -377,15 +377,15 @@ impl Cluster {
 
     /// Every partition of every topic that some task reads is read by a task.
     async fn all_assigned(&self, statuses: &[(String, TaskStatus)]) -> bool {
-        let topics = statuses.iter().flat_map(|(_, status)| &status.sources);
-        let topics: std::collections::BTreeSet<TopicName> =
-            topics.map(|p| p.topic.clone()).collect();
-        for topic in topics {
-            let read = statuses
-                .iter()
-                .flat_map(|(_, status)| &status.sources)
-                .filter(|p| p.topic == topic);
-            if read.count() < self.partitions(topic.as_str()).await as usize {
+        let mut read: BTreeMap<&TopicName, BTreeSet<u32>> = BTreeMap::new();
+        for source in statuses.iter().flat_map(|(_, status)| &status.sources) {
+            // Two workers may read one while it moves.
+            read.entry(&source.topic)
+                .or_default()
+                .insert(source.partition);
+        }
+        for (topic, partitions) in read {
+            if partitions.len() < self.partitions(topic.as_str()).await as usize {
                 return false;
             }
         }

@@ -22,7 +22,7 @@ use faustus_core::{Batch, RecordRef};
 use super::{
     outputs::EventOutputs,
     retirement::Number,
-    slots::Writer,
+    slots::{EventId, Writer},
     task::{Note, TaskCore},
 };
 use crate::{Error, key::lane_of};
@@ -45,6 +45,7 @@ pub(crate) struct Delivery {
 pub(crate) struct InFlight {
     delivery: Rc<Delivery>,
     index: u32,
+    agent: u16,
 }
 
 impl InFlight {
@@ -52,8 +53,17 @@ impl InFlight {
         self.delivery.base + Number::from(self.index)
     }
 
-    pub(crate) fn source(&self) -> usize {
-        self.delivery.source
+    /// What this agent does with the record, told from what others do.
+    pub(crate) fn id(&self) -> EventId {
+        EventId::new(self.number(), self.agent)
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        Writer {
+            source: self.delivery.source,
+            offset: self.record().offset(),
+            agent: self.agent,
+        }
     }
 
     pub(crate) fn record(&self) -> RecordRef<'_> {
@@ -91,6 +101,8 @@ enum Mode {
 /// One lane; shared by its stream, its shards and the worker thread it lives on.
 pub(crate) struct LaneCore {
     pub(crate) agent: Arc<str>,
+    /// The agent's place in the sub-topology.
+    pub(crate) place: u16,
     /// Which lane of its agent, below `lanes`.
     pub(crate) lane: u32,
     pub(crate) lanes: u32,
@@ -116,7 +128,7 @@ pub(crate) struct LaneCore {
 
 impl LaneCore {
     pub(crate) fn new(
-        agent: Arc<str>,
+        (agent, place): (Arc<str>, u16),
         (lane, lanes): (u32, u32),
         task: Rc<TaskCore>,
         turn: Option<Rc<Turn>>,
@@ -124,6 +136,7 @@ impl LaneCore {
     ) -> Rc<Self> {
         let core = Rc::new(Self {
             agent,
+            place,
             lane,
             lanes,
             task,
@@ -248,8 +261,8 @@ impl LaneCore {
     /// Undoes what the event in flight did; it stays in flight.
     pub(crate) fn roll_back(&self) {
         self.outputs.borrow_mut().clear();
-        if let Some(number) = self.current.borrow().as_ref().map(InFlight::number) {
-            self.task.roll_back_event(number);
+        if let Some(event) = self.current.borrow().as_ref().map(InFlight::id) {
+            self.task.roll_back_event(event);
         }
     }
 
@@ -326,15 +339,10 @@ impl LaneCore {
         self.current.borrow().clone()
     }
 
-    /// The number of the event in flight, and its record.
-    pub(crate) fn current_writer(&self) -> Option<(Number, Writer)> {
+    /// The event in flight, and its record.
+    pub(crate) fn current_writer(&self) -> Option<(EventId, Writer)> {
         let current = self.current.borrow();
-        let event = current.as_ref()?;
-        let writer = Writer {
-            source: event.source(),
-            offset: event.record().offset(),
-        };
-        Some((event.number(), writer))
+        current.as_ref().map(|event| (event.id(), event.writer()))
     }
 
     /// What the event in flight sent so far.
@@ -372,11 +380,13 @@ impl LaneCore {
             return Some(InFlight {
                 delivery: Rc::clone(&slice.delivery),
                 index,
+                agent: self.place,
             });
         }
         inbox.pop_front().map(|slice| InFlight {
             delivery: slice.delivery,
             index,
+            agent: self.place,
         })
     }
 }

@@ -9,7 +9,7 @@ use faustus_core::{BatchBuilder, Codec, CodecError, Store, Timestamp};
 
 use super::{
     retirement::Number,
-    slots::{Slots, Writer},
+    slots::{EventId, Slots, Writer},
 };
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ pub(crate) trait AnyShard {
     /// See [`Slots::retire_below`].
     fn retire_below(&self, number: Number);
     /// See [`Slots::roll_back_event`].
-    fn roll_back_event(&self, number: Number);
+    fn roll_back_event(&self, event: EventId);
     /// See [`Slots::roll_back_all`].
     fn roll_back_all(&self);
     /// See [`Slots::commit`].
@@ -82,11 +82,11 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         }
     }
 
-    /// Lets `change` change the value of `key` in place, as a part of the event of this number and record.
+    /// Lets `change` change the value of `key` in place, as a part of the event `by`, if there is one.
     pub(crate) fn write<Q, R>(
         &self,
         key: &Q,
-        (number, writer): (Number, Writer),
+        by: Option<(EventId, Writer)>,
         change: impl FnOnce(&mut Option<V>) -> R,
     ) -> Result<R>
     where
@@ -103,7 +103,11 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
             }
         };
         let mut result = None;
-        slots.write(index, number, writer, |value| result = Some(change(value)));
+        let change = |value: &mut Option<V>| result = Some(change(value));
+        match by {
+            Some((event, writer)) => slots.write(index, event, writer, change),
+            None => slots.write_alone(index, change),
+        }
         result.ok_or_else(|| Error::data(format!("table {} lost a slot", self.table)))
     }
 
@@ -174,8 +178,8 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
         self.slots.borrow_mut().retire_below(number);
     }
 
-    fn roll_back_event(&self, number: Number) {
-        self.slots.borrow_mut().roll_back_event(number);
+    fn roll_back_event(&self, event: EventId) {
+        self.slots.borrow_mut().roll_back_event(event);
     }
 
     fn roll_back_all(&self) {

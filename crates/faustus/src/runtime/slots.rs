@@ -1,7 +1,7 @@
 //! The state machine of one table's partition: values written in place, undone event by event and
 //! epoch by epoch.
 //!
-//! - A write keeps the old value in the *event undo* under the event's number, once per key.
+//! - A write keeps the old value in the *event undo* under the event, once per key.
 //! - [`Slots::roll_back_event`] restores what a failed event changed.
 //! - [`Slots::retire_below`] gives up the undo of retired events; the first old value per key and
 //!   epoch moves to the *epoch undo*.
@@ -11,7 +11,7 @@
 //!   state after the last committed epoch.
 //!
 //! The machine relies on one rule that lanes keep: of two events that have not retired and wrote
-//! the same key, the one with the lower number wrote first. It does no I/O and knows no encoding.
+//! the same key, the one with the lower id wrote first. It does no I/O and knows no encoding.
 
 use std::{
     borrow::Borrow,
@@ -28,15 +28,43 @@ use super::retirement::Number;
 /// Where a key lives; stable until the key is forgotten.
 pub(crate) type SlotIndex = u32;
 
-/// No event or epoch has this number.
+/// No epoch has this number.
 const NONE: u64 = u64::MAX;
 
+/// No event has this id.
+const NO_EVENT: EventId = EventId(u64::MAX);
+
 /// The record whose event wrote a value, for the blame when the log refuses the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Writer {
     /// The index of the source partition in the task.
     pub(crate) source: usize,
     pub(crate) offset: Offset,
+    /// Which of the agents that read it, by its place in the sub-topology.
+    pub(crate) agent: u16,
+}
+
+impl Writer {
+    /// No event: an agent wrote on its own.
+    pub(crate) const NOBODY: Self = Self {
+        source: usize::MAX,
+        offset: Offset(-1),
+        agent: u16::MAX,
+    };
+}
+
+/// An agent's turn at a delivery: of several agents that read a record each has its own undo.
+///
+/// Its order is that of deliveries, then of agents, which is the order in which agents that write
+/// the same table come to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EventId(u64);
+
+impl EventId {
+    /// The part of the agent at this place of the sub-topology in the delivery of this number.
+    pub(crate) fn new(number: Number, agent: u16) -> Self {
+        Self(number << 16 | u64::from(agent))
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +73,7 @@ struct Slot<K, V> {
     /// `None`: the key is known to be absent.
     value: Option<V>,
     /// The event that wrote last, while its undo holds an entry for this slot.
-    event: Number,
+    event: EventId,
     writer: Writer,
     /// The epoch whose undo holds an entry for this slot.
     epoch: u64,
@@ -53,7 +81,7 @@ struct Slot<K, V> {
 
 #[derive(Debug)]
 struct Undo<V> {
-    event: Number,
+    event: EventId,
     slot: SlotIndex,
     old: Option<V>,
     old_writer: Writer,
@@ -126,8 +154,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         let slot = Some(Slot {
             key,
             value,
-            event: NONE,
-            writer: Writer::default(),
+            event: NO_EVENT,
+            writer: Writer::NOBODY,
             epoch: NONE,
         });
         let index = match self.free.pop() {
@@ -171,7 +199,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     pub(crate) fn write(
         &mut self,
         index: SlotIndex,
-        event: Number,
+        event: EventId,
         writer: Writer,
         change: impl FnOnce(&mut Option<V>),
     ) {
@@ -192,8 +220,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         change(&mut slot.value);
     }
 
+    /// Changes a slot in place for no event: the change is part of the open epoch at once.
+    ///
+    /// If an event that has not retired wrote the slot last, it goes with that event, whose value it
+    /// may lean on.
+    pub(crate) fn write_alone(&mut self, index: SlotIndex, change: impl FnOnce(&mut Option<V>)) {
+        let Some(slot) = self.slots[index as usize].as_mut() else {
+            return;
+        };
+        if slot.event == NO_EVENT {
+            if slot.epoch != self.epoch {
+                slot.epoch = self.epoch;
+                self.open.push((index, slot.value.clone()));
+            }
+            slot.writer = Writer::NOBODY;
+        }
+        change(&mut slot.value);
+    }
+
     /// Restores what `event` changed.
-    pub(crate) fn roll_back_event(&mut self, event: Number) {
+    pub(crate) fn roll_back_event(&mut self, event: EventId) {
         for at in (0..self.undo.len()).rev() {
             if self.undo[at].event == event {
                 let Undo {
@@ -213,8 +259,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
 
     /// All events below `number` have retired.
     pub(crate) fn retire_below(&mut self, number: Number) {
+        let below = EventId::new(number, 0);
         let mut undo = std::mem::take(&mut self.undo);
-        for entry in undo.extract_if(.., |entry| entry.event < number) {
+        for entry in undo.extract_if(.., |entry| entry.event < below) {
             self.retire(entry);
         }
         self.undo = undo;
@@ -281,7 +328,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         }
         for index in restored {
             if let Some(slot) = self.slots[index as usize].as_mut() {
-                slot.event = NONE;
+                slot.event = NO_EVENT;
                 slot.epoch = NONE;
             }
             self.forget_if_idle(index);
@@ -307,12 +354,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         }
     }
 
-    fn last_event(&self, index: SlotIndex) -> Number {
+    fn last_event(&self, index: SlotIndex) -> EventId {
         self.undo
             .iter()
             .rev()
             .find(|undo| undo.slot == index)
-            .map_or(NONE, |undo| undo.event)
+            .map_or(NO_EVENT, |undo| undo.event)
     }
 
     fn retire(&mut self, undo: Undo<V>) {
@@ -327,7 +374,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             return;
         };
         if slot.event == event {
-            slot.event = NONE;
+            slot.event = NO_EVENT;
         }
         if slot.epoch != epoch {
             slot.epoch = epoch;
@@ -338,7 +385,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     /// A slot that is in no undo goes when its key is absent, or when a store has its value.
     fn forget_if_idle(&mut self, index: SlotIndex) {
         let Some(slot) = self.slot(index) else { return };
-        if slot.event != NONE || slot.epoch != NONE || (slot.value.is_some() && !self.backed) {
+        if slot.event != NO_EVENT || slot.epoch != NONE || (slot.value.is_some() && !self.backed) {
             return;
         }
         let hash = self.hasher.hash_one(&slot.key);

@@ -89,8 +89,9 @@ fn write(slots: &mut Slots<u8, u32>, event: u64, key: u8, value: Option<u32>) {
     let writer = Writer {
         source: 0,
         offset: Offset(event.cast_signed()),
+        agent: 0,
     };
-    slots.write(index, event, writer, |slot| *slot = value);
+    slots.write(index, EventId::new(event, 0), writer, |slot| *slot = value);
 }
 
 proptest! {
@@ -116,7 +117,7 @@ proptest! {
                     // The event stays in flight and will be tried again.
                     if let Some(event) = model.in_flight[usize::from(lane)] {
                         model.events.remove(&event);
-                        slots.roll_back_event(event);
+                        slots.roll_back_event(EventId::new(event, 0));
                     }
                 }
                 Step::Cut => {

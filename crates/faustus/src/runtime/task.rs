@@ -17,7 +17,7 @@ use super::{
     outputs::{EpochOutputs, EventOutputs, Origin},
     retirement::{Number, Retirement},
     shard::AnyShard,
-    slots::Writer,
+    slots::{EventId, Writer},
     thread::TaskKey,
 };
 use crate::{Error, membership::TaskId};
@@ -140,11 +140,7 @@ impl TaskCore {
     /// Forgets the failures of an event.
     pub(crate) fn forgive(&self, event: Option<&InFlight>) {
         if let Some(event) = event {
-            let record = Writer {
-                source: event.source(),
-                offset: event.record().offset(),
-            };
-            self.failures.borrow_mut().remove(&record);
+            self.failures.borrow_mut().remove(&event.writer());
         }
     }
 
@@ -171,10 +167,7 @@ impl TaskCore {
         if notes.is_empty() {
             return None;
         }
-        notes.remove(&Writer {
-            source: event.source(),
-            offset: event.record().offset(),
-        })
+        notes.remove(&event.writer())
     }
 
     /// Numbers a batch that `readers` agents read; `position` is the position after it.
@@ -232,26 +225,15 @@ impl TaskCore {
         }
     }
 
-    /// Does `write` under a number of its own: a change that belongs to no event.
-    pub(crate) fn write_alone<R>(&self, write: impl FnOnce(Number) -> R) -> R {
-        let number = self.tracker.borrow_mut().deliver(1, 1);
+    /// Something was written that belongs to no event: the next epoch holds it.
+    pub(crate) fn wrote_alone(&self) {
         self.wrote_alone.set(true);
-        let result = write(number);
-        let mut tracker = self.tracker.borrow_mut();
-        if tracker.complete(number) {
-            let retired = tracker.retired();
-            drop(tracker);
-            for shard in &self.shards {
-                shard.retire_below(retired);
-            }
-        }
-        result
     }
 
     /// Undoes what an event that has not completed wrote.
-    pub(crate) fn roll_back_event(&self, number: Number) {
+    pub(crate) fn roll_back_event(&self, event: EventId) {
         for shard in &self.shards {
-            shard.roll_back_event(number);
+            shard.roll_back_event(event);
         }
     }
 
@@ -361,13 +343,9 @@ impl TaskCore {
     }
 
     fn origin(&self, event: &InFlight) -> Origin {
-        let record = Writer {
-            source: event.source(),
-            offset: event.record().offset(),
-        };
         Origin {
             task: self.key,
-            record,
+            record: event.writer(),
         }
     }
 }

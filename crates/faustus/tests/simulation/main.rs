@@ -9,5 +9,6 @@ mod failures;
 mod flow;
 mod outcomes;
 mod prefix;
+mod readers;
 mod state;
 mod zombies;

@@ -18,6 +18,7 @@ use crate::{
         outputs::Origin,
         recovery::Recovered,
         shard::AnyShard,
+        slots::Writer,
         task::{Note, SourceProgress, TaskCore},
     },
 };
@@ -331,17 +332,27 @@ impl WorkerThread {
         }
         self.roll_back("the log refused a record");
         for (origin, reason) in origins {
-            if let Some(Task {
+            let Some(Task {
                 state: State::Running(running),
                 ..
-            }) = self.tasks.get(&origin.task)
-            {
-                let error = Error::new(
-                    ErrorKind::Refused,
-                    format!("the log refused what the event sent: {reason}"),
-                );
-                running.core.note(origin.record, Note::Refused(error));
+            }) = self.tasks.get_mut(&origin.task)
+            else {
+                continue;
+            };
+            if origin.record == Writer::NOBODY {
+                let reason =
+                    format!("the log refused what was written outside of events: {reason}");
+                running.park(Parked {
+                    record: None,
+                    reason,
+                });
+                continue;
             }
+            let error = Error::new(
+                ErrorKind::Refused,
+                format!("the log refused what the event sent: {reason}"),
+            );
+            running.core.note(origin.record, Note::Refused(error));
         }
     }
 

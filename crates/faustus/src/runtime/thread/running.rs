@@ -24,7 +24,7 @@ use crate::{
     runtime::{
         lane::{LaneCore, Turn},
         slots::Writer,
-        task::TaskCore,
+        task::{Note, TaskCore},
         topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
     },
 };
@@ -107,7 +107,7 @@ impl Running {
         // Lanes k of agents that write the same table take turns; agents are joined transitively.
         let mut turns: HashMap<(usize, u32), Rc<Turn>> = HashMap::new();
         let groups = turn_groups(def, sub);
-        for (&agent, group) in sub.agents.iter().zip(groups) {
+        for ((&agent, group), place) in sub.agents.iter().zip(groups).zip(0_u16..) {
             let agent: &AgentDef = &def.agents[agent];
             let readers = by_topic.entry(agent.source).or_default();
             readers.1 += 1;
@@ -115,7 +115,7 @@ impl Running {
                 let waker = queue.waker(Token::Lane(key, lanes.len()));
                 let turn = group.map(|group| Rc::clone(turns.entry((group, lane)).or_default()));
                 let of = (lane, agent.concurrency);
-                let name = Arc::clone(&agent.name);
+                let name = (Arc::clone(&agent.name), place);
                 waker.wake_by_ref();
                 let core = LaneCore::new(name, of, Rc::clone(&core), turn, waker.clone());
                 readers.0.push(lanes.len());
@@ -327,10 +327,7 @@ impl Running {
             }
             return;
         };
-        let record = Writer {
-            source: event.source(),
-            offset: event.record().offset(),
-        };
+        let record = event.writer();
         let partition = self.sources[record.source].partition.clone();
         let failures = self.core.count_failure(record);
         let offset = record.offset;
@@ -381,11 +378,14 @@ impl Running {
         let Some(source) = self.sources.iter().position(|s| s.partition == *partition) else {
             return false;
         };
-        let record = Writer { source, offset };
+        let record = |lane: &LaneCore| Writer {
+            source,
+            offset,
+            agent: lane.place,
+        };
         let is_it = |lane: &LaneSlot| {
-            lane.core
-                .current()
-                .is_some_and(|event| event.source() == source && event.record().offset() == offset)
+            let current = lane.core.current();
+            current.is_some_and(|event| event.writer() == record(&lane.core))
         };
         let mut found = false;
         for lane in self.lanes.iter_mut().filter(|lane| is_it(lane)) {
@@ -396,7 +396,9 @@ impl Running {
             found = true;
         }
         if !found {
-            self.core.note(record, crate::runtime::task::Note::Skip);
+            for &lane in &self.sources[source].lanes {
+                self.core.note(record(&self.lanes[lane].core), Note::Skip);
+            }
         }
         if self
             .parked

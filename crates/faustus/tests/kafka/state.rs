@@ -160,7 +160,11 @@ async fn events_of_the_year_2001_survive_the_way_through_group_by() {
         gate.close();
         outside.settle(&[&worker]).await;
         let totals = outside.changelog(name, "totals").await;
-        assert_eq!(totals.values().sum::<u64>(), (0..50_u64).sum::<u64>(), "{name}");
+        assert_eq!(
+            totals.values().sum::<u64>(),
+            (0..50_u64).sum::<u64>(),
+            "{name}"
+        );
         let replies = outside.records(&said).await;
         assert_eq!(replies.len(), 50, "{name}");
         let old = replies.iter().all(|reply| reply.timestamp == year_2001);

@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use faustus::prelude::*;
-use faustus_core::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::Outside;
+use super::{Outside, outside::now};
 
 /// Keys whose events wait, and which events are done.
 #[derive(Clone, Default)]
@@ -102,9 +101,7 @@ pub(crate) fn app(name: &str, controls: &Controls, partitions: u32, lanes: u32) 
 pub(crate) async fn send(outside: &Outside, name: &str, partition: u32, keys: &[String]) {
     let events = keys.iter().map(|key| (partition, key, r#""event""#));
     let topic = format!("{name}-events");
-    outside
-        .send_to(&topic, Timestamp(1_700_000_000_000), events)
-        .await;
+    outside.send_to(&topic, now(), events).await;
 }
 
 /// The counts that a reader outside sees.

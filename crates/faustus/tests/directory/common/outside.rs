@@ -7,10 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use faustus::TaskState;
+use faustus::{TaskState, TokioClock};
 use faustus_core::{
-    BatchBuilder, NewTopic, Offset, OffsetSpec, Outgoing, ReadOptions, Timestamp, TopicConfig,
-    TopicName, TopicPartition, Transport, partition_for_key,
+    BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, ReadOptions, Timestamp,
+    TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
 
 use super::{Running, check, until};
@@ -31,8 +31,10 @@ impl Record {
     }
 }
 
-/// When records are sent that do not say: 2023-11-14.
-const SOME_DAY: Timestamp = Timestamp(1_700_000_000_000);
+/// Now, for records that are not to be old in the eyes of a log that deletes old ones.
+pub(crate) fn now() -> Timestamp {
+    TokioClock::real().now()
+}
 
 /// A log as another program sees it.
 pub(crate) struct Outside {
@@ -87,7 +89,7 @@ impl Outside {
             let partition = partition_for_key(key.as_ref().as_bytes(), partitions);
             (partition, key, value)
         });
-        self.send_to(topic, SOME_DAY, routed).await
+        self.send_to(topic, now(), routed).await
     }
 
     /// Sends records to the partitions they name, in one call; gives where each went.

@@ -1,0 +1,79 @@
+//! The transactional producer.
+
+use std::{sync::Arc, time::Duration};
+
+use faustus_core::{
+    BoxFuture, GroupIdentity, OffsetCommit, Outgoing, Producer, PublishError, Published,
+    TransactionalProducer, TransportError,
+};
+use rdkafka::ClientConfig;
+use tokio::sync::oneshot;
+
+use super::{
+    producer::{Lookup, publish},
+    transaction::Transaction,
+    worker::{Command, Handle, Step, Worker},
+};
+use crate::{background::Background, directory::Directory};
+
+/// The producer of a transactional id. A call whose future was dropped is still carried out; the
+/// next one waits for it.
+#[derive(Debug)]
+pub(crate) struct KafkaTransactionalProducer {
+    handle: Handle,
+    lookup: Lookup,
+}
+
+impl KafkaTransactionalProducer {
+    /// Makes it, which fences its predecessor.
+    pub(crate) async fn start(
+        config: ClientConfig,
+        timeout: Duration,
+        directory: Arc<Directory>,
+        background: Arc<Background>,
+    ) -> Result<Self, TransportError> {
+        let transaction = Some(Transaction::new(timeout));
+        let (handle, ready) = Worker::start(config, Arc::clone(&directory), transaction)?;
+        ready.await.unwrap_or(Err(TransportError::Closed))?;
+        Ok(Self {
+            handle,
+            lookup: Lookup {
+                directory,
+                background,
+            },
+        })
+    }
+
+    async fn step(&self, step: Step) -> Result<(), TransportError> {
+        let (reply, answer) = oneshot::channel();
+        self.handle.send(Command::Step(step, reply))?;
+        answer.await.unwrap_or(Err(TransportError::Closed))
+    }
+}
+
+impl Producer for KafkaTransactionalProducer {
+    fn publish(
+        &mut self,
+        outgoing: Vec<Outgoing>,
+    ) -> BoxFuture<'_, Result<Published, PublishError>> {
+        Box::pin(publish(&self.handle, &self.lookup, outgoing))
+    }
+}
+
+impl TransactionalProducer for KafkaTransactionalProducer {
+    fn begin(&mut self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(self.step(Step::Begin))
+    }
+
+    fn commit<'a>(
+        &'a mut self,
+        group: &'a GroupIdentity,
+        offsets: Vec<OffsetCommit>,
+    ) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(self.step(Step::Commit(group.clone(), offsets)))
+    }
+
+    fn abort(&mut self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(self.step(Step::Abort))
+    }
+}

@@ -14,6 +14,7 @@ mod offsets;
 pub(crate) mod partition;
 mod publish;
 mod queue;
+mod restore;
 pub(crate) mod topic;
 mod transaction;
 
@@ -68,9 +69,9 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(options: LogOptions, queue: Option<Queue>) -> Self {
+    pub(crate) fn new(seed: u64, options: LogOptions, queue: Option<Queue>) -> Self {
         Self {
-            ids: Ids::new(options.seed),
+            ids: Ids::new(seed),
             options,
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),

@@ -2,14 +2,18 @@
 //!
 //! [`MemoryLog`] behaves as a Kafka broker does, transactions, compaction, consumer groups and
 //! timeouts included, in the memory of one process; on a virtual clock it is deterministic.
+//! [`DirectoryLog`] is the same broker kept in a directory. [`FaultyTransport`] makes any transport
+//! fail or wait at chosen calls.
 
 mod broker;
+mod directory;
 mod faults;
 mod ids;
 mod memory;
 mod options;
 mod shell;
 
+pub use directory::{DirectoryLog, DirectoryOptions};
 pub use faults::{Call, Fault, Faults, FaultyTransport, Rule, Site};
 pub use memory::MemoryLog;
 pub use options::LogOptions;

@@ -8,7 +8,11 @@ use faustus_core::{
     TransportError, TransportTraits,
 };
 
-use crate::{LogOptions, broker::Broker, shell::Shared};
+use crate::{
+    LogOptions,
+    broker::Broker,
+    shell::{Core, Shared},
+};
 
 /// A log that lives as long as its handles; clones are handles of the same log.
 ///
@@ -39,15 +43,15 @@ impl MemoryLog {
     /// An empty log whose ids follow from `seed` and whose timeouts run on `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
-        Self::with_options(clock, LogOptions::default().seed(seed))
+        Self::with_options(clock, seed, LogOptions::default())
     }
 
     /// An empty log with settings of its own.
     #[must_use]
-    pub fn with_options(clock: Arc<dyn Clock>, options: LogOptions) -> Self {
-        let broker = Broker::new(options, None);
+    pub fn with_options(clock: Arc<dyn Clock>, seed: u64, options: LogOptions) -> Self {
+        let broker = Broker::new(seed, options, None);
         Self {
-            shared: Arc::new(Shared::new(clock, broker, None)),
+            shared: Arc::new(Shared::new(Core::new(clock, broker, None), ())),
         }
     }
 

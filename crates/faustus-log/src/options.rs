@@ -8,8 +8,6 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogOptions {
-    /// Decides the ids of topics and members.
-    pub seed: u64,
     /// How long the first rebalance of an empty group waits for more members; default zero.
     pub initial_rebalance_delay: Duration,
     /// `max.message.bytes` of topics that do not set it; default 1,048,588 bytes.
@@ -21,7 +19,6 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
-            seed: 0,
             initial_rebalance_delay: Duration::ZERO,
             max_message_bytes: 1_048_588,
             retention: Some(Duration::from_secs(7 * 24 * 3600)),
@@ -30,12 +27,6 @@ impl Default for LogOptions {
 }
 
 impl LogOptions {
-    /// Sets what decides the ids of topics and members.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
     /// Sets how long the first rebalance of an empty group waits for more members.
     #[must_use]
     pub fn initial_rebalance_delay(self, delay: Duration) -> Self {

@@ -10,8 +10,13 @@ mod producer;
 mod reader;
 
 use std::{
+    fmt,
     future::poll_fn,
-    sync::Arc,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -22,10 +27,10 @@ use faustus_core::{
 };
 use parking_lot::{Condvar, Mutex};
 
-use crate::broker::{Begun, Broker, Now, Piece};
+use crate::broker::{Begun, Broker, Now, Op, Piece};
 
 /// Reads chunks that the broker does not hold in memory.
-pub(crate) trait Segments: Send + Sync + std::fmt::Debug {
+pub(crate) trait Segments: Send + Sync + fmt::Debug {
     /// The stored chunks that reach beyond `from`, in order.
     fn pieces(
         &self,
@@ -35,15 +40,52 @@ pub(crate) trait Segments: Send + Sync + std::fmt::Debug {
     ) -> Box<dyn Iterator<Item = Result<Piece, TransportError>> + '_>;
 }
 
-/// What all handles of one log share.
-#[derive(Debug)]
+/// What all handles of one log share; with the last of them the log is closed.
 pub(crate) struct Shared {
+    /// Dropped first: ends the threads that share the core.
+    _closer: Box<dyn std::any::Any + Send + Sync>,
+    core: Arc<Core>,
+}
+
+impl Shared {
+    /// `closer` is dropped with the last handle.
+    pub(crate) fn new(core: Core, closer: impl Send + Sync + 'static) -> Self {
+        Self::of(Arc::new(core), closer)
+    }
+
+    pub(crate) fn of(core: Arc<Core>, closer: impl Send + Sync + 'static) -> Self {
+        Self {
+            _closer: Box::new(closer),
+            core,
+        }
+    }
+}
+
+impl Deref for Shared {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// The broker under its lock, with what it needs to tell the time and to read.
+#[derive(Debug)]
+pub(crate) struct Core {
     clock: Arc<dyn Clock>,
     broker: Mutex<Broker>,
     /// Notified when operations are on the queue.
     work: Condvar,
     /// `None` in memory.
     segments: Option<Arc<dyn Segments>>,
+    /// The last handle is gone.
+    closing: AtomicBool,
 }
 
 /// What a call that waits finds.
@@ -53,7 +95,7 @@ pub(crate) enum Step<T> {
     Wait(Option<Duration>),
 }
 
-impl Shared {
+impl Core {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
         broker: Broker,
@@ -64,6 +106,7 @@ impl Shared {
             broker: Mutex::new(broker),
             work: Condvar::new(),
             segments,
+            closing: AtomicBool::new(false),
         }
     }
 
@@ -104,6 +147,47 @@ impl Shared {
         .await
     }
 
+    /// Changes the broker without letting happen what is due; gives whom to wake.
+    pub(crate) fn locked(&self, f: impl FnOnce(&mut Broker)) -> Vec<Waker> {
+        let mut broker = self.broker.lock();
+        f(&mut broker);
+        broker.take_wakers()
+    }
+
+    /// Waits in this thread for operations to be written; `None` when the log is closed.
+    pub(crate) fn next_ops(&self) -> Option<Vec<Op>> {
+        let mut broker = self.broker.lock();
+        loop {
+            let queue = broker.queue.as_mut()?;
+            if !queue.ops.is_empty() {
+                return Some(std::mem::take(&mut queue.ops));
+            }
+            if queue.stop {
+                return None;
+            }
+            self.work.wait(&mut broker);
+        }
+    }
+
+    /// Says that the last handle is gone.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Lets [`next_ops`](Self::next_ops) end once the queue is empty.
+    pub(crate) fn stop(&self) {
+        if let Some(queue) = &mut self.broker.lock().queue {
+            queue.stop = true;
+        }
+        self.work.notify_all();
+    }
+}
+
+impl Shared {
     pub(crate) fn log(self: &Arc<Self>) -> Arc<dyn Log> {
         Arc::new(reader::Readers(Arc::clone(self)))
     }

@@ -2,12 +2,14 @@
 
 use std::{future::poll_fn, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use faustus::TokioClock;
 use faustus_core::{
     NewTopic, Offset, OffsetSpec, ReadOptions, RecordRef, Timestamp, TopicConfig, TopicName,
     TopicPartition, Transport, TransportError,
 };
 use faustus_kafka::{KafkaOptions, KafkaTransport};
+use faustus_log::{DirectoryLog, DirectoryOptions};
 
 use crate::model::PARTITIONS;
 
@@ -43,7 +45,12 @@ impl Place {
     /// Opens it; a record that is not stored within `delivery` has an unknown outcome.
     pub(crate) async fn open(&self, delivery: Duration) -> Result<Arc<dyn Transport>> {
         match self {
-            Self::Directory(path) => open_directory(path),
+            Self::Directory(path) => {
+                let (path, clock) = (path.clone(), Arc::new(TokioClock::real()));
+                let open = move || DirectoryLog::open(path, clock, DirectoryOptions::default());
+                let log = tokio::task::spawn_blocking(open).await??;
+                Ok(Arc::new(log))
+            }
             Self::Kafka(brokers) => {
                 let options = KafkaOptions::default()
                     .client_id("fault-runs")
@@ -53,10 +60,6 @@ impl Place {
             }
         }
     }
-}
-
-fn open_directory(path: &std::path::Path) -> Result<Arc<dyn Transport>> {
-    bail!("no directory log for {} yet", path.display())
 }
 
 /// Makes the topics that are not there.
@@ -120,8 +123,9 @@ pub(crate) async fn read(
     if from >= end {
         return Ok(());
     }
-    let reader = log.log().read(partition, from, ReadOptions::default());
-    let mut reader = reader.await?;
+    let reads = log.log();
+    let options = ReadOptions::default();
+    let mut reader = reads.read(partition, from, options).await?;
     while reader.position() < end {
         match poll_fn(|cx| reader.poll_fetch(cx)).await {
             Ok(fetched) => {

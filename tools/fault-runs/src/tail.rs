@@ -38,8 +38,9 @@ pub(crate) async fn follow(
     let followed = partitions.iter().zip(from).map(|(partition, from)| {
         let see = &see;
         async move {
-            let reader = log.log().read(partition, from, ReadOptions::default());
-            let mut reader = reader.await?;
+            let reads = log.log();
+            let options = ReadOptions::default();
+            let mut reader = reads.read(partition, from, options).await?;
             loop {
                 match poll_fn(|cx| reader.poll_fetch(cx)).await {
                     Ok(fetched) => {

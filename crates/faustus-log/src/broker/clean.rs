@@ -2,12 +2,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use faustus_core::{Offset, Timestamp};
+use faustus_core::Timestamp;
 
 use super::{
     Broker,
     compact::{After, Compactor, LastOffsets},
-    partition::Partition,
+    partition::{Chunk, Partition},
     topic::Settings,
 };
 
@@ -38,6 +38,14 @@ impl Broker {
     }
 }
 
+impl Settings {
+    /// Whether the chunk is too young to be compacted.
+    pub(crate) fn spares(&self, chunk: &Chunk, now: Timestamp) -> bool {
+        let lag = self.min_compaction_lag;
+        !lag.is_zero() && chunk.latest.after(lag) > now
+    }
+}
+
 impl Partition {
     /// Deletes the oldest chunks whose records are all older than `retention`.
     fn expire(&mut self, now: Timestamp, retention: Duration) {
@@ -49,23 +57,11 @@ impl Partition {
         }
     }
 
-    /// Where the part ends that may be compacted.
-    pub(crate) fn compactable<'a>(
-        &self,
-        settings: &Settings,
-        now: Timestamp,
-        chunks: impl Iterator<Item = &'a super::partition::Chunk>,
-    ) -> Offset {
-        let lag = settings.min_compaction_lag;
-        let young = chunks
-            .filter(|chunk| !lag.is_zero() && chunk.latest.after(lag) > now)
-            .map(|chunk| chunk.base)
-            .next();
-        self.last_stable().min(young.unwrap_or(self.end))
-    }
-
     fn compact(&mut self, settings: &Settings, now: Timestamp) {
-        let end = self.compactable(settings, now, self.chunks.iter());
+        let young = self.chunks.iter().find(|chunk| settings.spares(chunk, now));
+        let end = young
+            .map_or(self.end, |chunk| chunk.base)
+            .min(self.last_stable());
         let mut last = LastOffsets::default();
         for chunk in &self.chunks {
             if chunk.base >= self.cleaned && chunk.base < end {
@@ -82,6 +78,7 @@ impl Partition {
         self.chunks = cleaned;
         self.held = self.chunks.iter().map(|chunk| chunk.batch.bytes()).sum();
         self.cleaned = end;
+        self.clean_bytes = self.held;
         self.dirty = 0;
     }
 }

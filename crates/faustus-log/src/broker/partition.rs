@@ -86,6 +86,8 @@ pub(crate) struct Partition {
     pub(crate) held: usize,
     /// The bytes appended since the last compaction.
     pub(crate) dirty: usize,
+    /// The bytes that the last compaction left.
+    pub(crate) clean_bytes: usize,
     /// Below this no key has two records.
     pub(crate) cleaned: Offset,
 }
@@ -149,7 +151,7 @@ impl Partition {
 
     /// Whether a compaction is worth its while.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.dirty > DIRTY && self.dirty > self.held / 2
+        self.dirty > DIRTY && self.dirty >= self.clean_bytes
     }
 
     /// Marks the chunk at `base` as being written.

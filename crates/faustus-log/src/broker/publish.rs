@@ -59,10 +59,12 @@ impl Broker {
         let mut ends = Vec::with_capacity(checked.len());
         let mut places = Vec::with_capacity(checked.len());
         let mut dirty = false;
+        // What is stored is read back chunk by chunk.
+        let most = self.queue.as_ref().map_or(usize::MAX, |_| STORED_CHUNK);
         for (name, batch, latest, compacts) in checked {
             let (topic, partition) = self.partition(&name)?;
-            if !batch.is_empty() {
-                let base = partition.append(batch, latest).base;
+            for part in parts(batch, most) {
+                let base = partition.append(part, latest).base;
                 places.push(Place {
                     topic,
                     partition: name.clone(),
@@ -87,6 +89,30 @@ impl Broker {
             chunk,
         })
     }
+}
+
+/// Stored chunks are about so large at most.
+const STORED_CHUNK: usize = 256 * 1024;
+
+/// `batch` in parts of at most `most` bytes, or of one record.
+fn parts(batch: Batch, most: usize) -> Vec<Batch> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
+    if batch.bytes() <= most {
+        return vec![batch];
+    }
+    let mut parts = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, record) in batch.iter().enumerate() {
+        if index > start && bytes + record.bytes() > most {
+            parts.push(batch.slice(start..index));
+            (start, bytes) = (index, 0);
+        }
+        bytes += record.bytes();
+    }
+    parts.push(batch.slice(start..batch.len()));
+    parts
 }
 
 /// The records that a topic takes, and their latest time stamp.

@@ -55,6 +55,8 @@ pub(crate) enum Write {
         partition: u32,
         start: Offset,
     },
+    /// The partition of a topic that is gone begins nowhere.
+    RemoveStart { topic: TopicId, partition: u32 },
     /// A group has this offset.
     Offset { group: String, commit: OffsetCommit },
     /// A group has no offset there.
@@ -84,6 +86,8 @@ pub(crate) enum Completion {
     Deleted(TopicName),
     /// The partitions begin at these offsets.
     Truncated(Vec<Place>),
+    /// The disk knows of the holes, or must be told later.
+    Holes(Vec<Place>),
 }
 
 /// An operation on its way to the disk.
@@ -101,8 +105,24 @@ pub(crate) struct Queue {
     pub(crate) ops: Vec<Op>,
     /// How many bytes of its newest chunks each partition holds in memory.
     pub(crate) held_per_partition: usize,
+    /// Holes that the disk does not know of.
+    pub(crate) unsaved: Vec<Place>,
     /// Why nothing can be written any more.
     pub(crate) closed: Option<TransportError>,
+    /// The last handle is gone: what is queued is still written.
+    pub(crate) stop: bool,
+}
+
+impl Queue {
+    pub(crate) fn new(held_per_partition: usize) -> Self {
+        Self {
+            ops: Vec::new(),
+            held_per_partition,
+            unsaved: Vec::new(),
+            closed: None,
+            stop: false,
+        }
+    }
 }
 
 /// How an operation stands that was handed in.
@@ -126,7 +146,7 @@ impl Submitted {
 
 impl Broker {
     /// Puts an operation on the queue; in memory it is done at once.
-    pub(super) fn submit(
+    pub(crate) fn submit(
         &mut self,
         completion: Completion,
         writes: impl FnOnce(&mut Self) -> Vec<Write>,
@@ -135,6 +155,7 @@ impl Broker {
             self.complete(completion, true);
             return Submitted::Done;
         }
+        self.save_holes();
         let writes = writes(self);
         let (reply, answer) = oneshot::channel();
         if let Some(queue) = &mut self.queue {
@@ -147,10 +168,24 @@ impl Broker {
         Submitted::Waiting(answer)
     }
 
-    /// Queues writes that nobody waits for.
-    pub(super) fn submit_quietly(&mut self, writes: impl FnOnce(&mut Self) -> Vec<Write>) {
-        // Dropping the receiver only means that nobody is told.
-        drop(self.submit(Completion::Nothing, writes));
+    /// Tells the disk of chunks that became holes after it was told of them, or that it was never
+    /// told of: a position that passed them must be in range when the log is opened again.
+    pub(super) fn save_holes(&mut self) {
+        let Some(queue) = &mut self.queue else {
+            return;
+        };
+        let places = std::mem::take(&mut queue.unsaved);
+        if places.is_empty() {
+            return;
+        }
+        let writes = places.iter().filter_map(|at| self.write_of(at)).collect();
+        if let Some(queue) = &mut self.queue {
+            queue.ops.push(Op {
+                writes,
+                completion: Completion::Holes(places),
+                reply: None,
+            });
+        }
     }
 
     /// Does what follows from an operation's having been written, or not.
@@ -160,6 +195,9 @@ impl Broker {
             Completion::Appended(places) => {
                 for place in &places {
                     self.settle(place, written);
+                }
+                if !written && let Some(queue) = &mut self.queue {
+                    queue.unsaved.extend(places);
                 }
             }
             Completion::Ended(ended) => self.ended(ended, written),
@@ -179,6 +217,11 @@ impl Broker {
             Completion::Deleted(name) => {
                 if written {
                     self.forget_topic(&name);
+                }
+            }
+            Completion::Holes(places) => {
+                if !written && let Some(queue) = &mut self.queue {
+                    queue.unsaved.extend(places);
                 }
             }
             Completion::Truncated(starts) => {

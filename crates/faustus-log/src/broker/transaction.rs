@@ -10,7 +10,7 @@ use faustus_core::{
     GroupIdentity, Offset, OffsetCommit, Outgoing, Refusal, TopicPartition, TransportError,
 };
 
-use super::{Broker, Completion, Now, Place, Submitted, Write, offsets::offset_writes};
+use super::{Broker, Completion, Now, Place, Submitted, offsets::offset_writes};
 
 /// What the log knows of a transactional id.
 #[derive(Debug, Default)]
@@ -262,13 +262,8 @@ impl Broker {
             markers,
         };
         if !commit {
-            let markers = ended.markers.clone();
             self.ended(ended, false);
-            // So that positions that passed the hole stay in range when the log is opened again.
-            self.submit_quietly(|broker| {
-                let holes = markers.iter().filter_map(|place| broker.write_of(place));
-                holes.collect()
-            });
+            self.save_holes();
             return Submitted::Done;
         }
         let mut writes = Vec::new();
@@ -327,6 +322,9 @@ impl Broker {
         }
         for marker in &markers {
             self.settle(marker, true);
+        }
+        if !committed && let Some(queue) = &mut self.queue {
+            queue.unsaved.extend(markers);
         }
         for places in transaction.parts.values() {
             if let Some(first) = places.first()

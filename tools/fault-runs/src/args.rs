@@ -67,9 +67,9 @@ pub(crate) struct Common {
     /// The session timeout of the workers, in milliseconds.
     #[arg(long, default_value_t = 3000)]
     pub(crate) session_ms: u64,
-    /// The first worker to keep its tables in a store; others, and 0, restore them from the changelog.
-    #[arg(long, default_value_t = 2)]
-    pub(crate) stores_from: usize,
+    /// Which lives of a worker keep its tables in stores; others restore them from the changelogs.
+    #[arg(long, default_value_t = Stores::Mixed)]
+    pub(crate) stores: Stores,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -138,6 +138,17 @@ pub(crate) enum Promise {
     ExactlyOnce,
 }
 
+/// Which lives of a worker keep its tables in stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stores {
+    /// None.
+    Never,
+    /// Some: a store lags behind what the lives without it did.
+    Mixed,
+    /// All.
+    Always,
+}
+
 macro_rules! shown_as_given {
     ($($type:ty),*) => {$(
         impl fmt::Display for $type {
@@ -149,7 +160,7 @@ macro_rules! shown_as_given {
     )*};
 }
 
-shown_as_given!(LogKind, Fault, Promise);
+shown_as_given!(LogKind, Fault, Promise, Stores);
 
 fn range(text: &str) -> Result<std::ops::Range<u64>, String> {
     let wrong = || format!("`{text}` is no range; write FROM..TO, such as 1..1000");

@@ -119,7 +119,11 @@ impl Input {
         Self {
             number,
             kind,
-            account: format!("a{:04}-{:02}", number / GENERATION, (random >> 8) % ACCOUNTS),
+            account: format!(
+                "a{:04}-{:02}",
+                number / GENERATION,
+                (random >> 8) % ACCOUNTS
+            ),
             amount: 1 + (random >> 32) % 100,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::args::{AllArgs, Common, Fault, LogKind, Promise, RunArgs};
+use crate::args::{AllArgs, Common, Fault, LogKind, Promise, RunArgs, Stores};
 
 /// One run: rounds of one fault on one log under one guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +16,7 @@ pub(crate) struct Plan {
     pub(crate) rate: u64,
     pub(crate) session: Duration,
     pub(crate) keep: bool,
-    /// The workers from this one on keep their tables in stores.
-    pub(crate) stores_from: usize,
+    pub(crate) stores: Stores,
 }
 
 impl Plan {
@@ -31,7 +30,7 @@ impl Plan {
             rate: common.rate.max(50),
             session: Duration::from_millis(common.session_ms),
             keep: common.keep,
-            stores_from: common.stores_from,
+            stores: common.stores,
         }
     }
 
@@ -42,7 +41,7 @@ impl Plan {
             keep: false,
             rate: 400,
             session_ms: 3000,
-            stores_from: 2,
+            stores: Stores::Mixed,
         };
         Self::new(log, fault, promise, 1, &common)
     }
@@ -88,7 +87,10 @@ impl Plan {
 pub(crate) fn all(args: &AllArgs) -> (Vec<Plan>, Vec<String>) {
     let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     let logs = [LogKind::Dir, LogKind::Kafka];
-    for log in logs.into_iter().filter(|&log| args.log.is_none_or(|only| only == log)) {
+    for log in logs
+        .into_iter()
+        .filter(|&log| args.log.is_none_or(|only| only == log))
+    {
         for fault in [Fault::Kill, Fault::Stop, Fault::Rolling, Fault::Broker] {
             if let Some(why) = nonsense(log, fault) {
                 left_out.push(format!("{fault} on {log}: {why}"));
@@ -124,7 +126,7 @@ mod tests {
             keep: false,
             rate: 400,
             session_ms: 3000,
-            stores_from: 2,
+            stores: Stores::Mixed,
         };
         let (plans, left_out) = all(&AllArgs {
             short: false,

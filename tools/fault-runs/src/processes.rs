@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     sync::watch,
     time::timeout,
 };
@@ -30,7 +30,8 @@ pub(crate) struct WorkerPlan {
     pub(crate) id: String,
     pub(crate) promise: Promise,
     pub(crate) session: Duration,
-    pub(crate) stores: Option<PathBuf>,
+    /// Where a life that keeps its tables keeps them.
+    pub(crate) stores: PathBuf,
     /// Feed, at this rate, and tell; on a log that one process holds.
     pub(crate) feeds: Option<u64>,
     /// Where its log goes, all its lives after each other.
@@ -42,6 +43,8 @@ pub(crate) struct WorkerPlan {
 pub(crate) struct WorkerProcess {
     plan: WorkerPlan,
     child: Option<Child>,
+    /// Kept apart: its end ends the process, and waiting for a child would close it.
+    stdin: Option<ChildStdin>,
     by: String,
 }
 
@@ -50,6 +53,7 @@ impl WorkerProcess {
         Self {
             plan,
             child: None,
+            stdin: None,
             by: String::new(),
         }
     }
@@ -67,8 +71,12 @@ impl WorkerProcess {
         &self.by
     }
 
-    /// Starts it. What it tells goes to `progress`.
-    pub(crate) fn start(&mut self, progress: &watch::Sender<Progress>) -> Result<()> {
+    /// Starts it, with its stores or without. What it tells goes to `progress`.
+    pub(crate) fn start(
+        &mut self,
+        with_stores: bool,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<()> {
         let plan = &self.plan;
         let log = File::options().create(true).append(true).open(&plan.log)?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -79,8 +87,8 @@ impl WorkerProcess {
         if plan.promise == Promise::ExactlyOnce {
             command.arg("--exactly-once");
         }
-        if let Some(stores) = &plan.stores {
-            command.arg("--stores").arg(stores);
+        if with_stores {
+            command.arg("--stores").arg(&plan.stores);
         }
         if let Some(rate) = plan.feeds {
             command
@@ -105,6 +113,7 @@ impl WorkerProcess {
                 }
             });
         }
+        self.stdin = child.stdin.take();
         self.child = Some(child);
         Ok(())
     }
@@ -148,8 +157,8 @@ impl WorkerProcess {
 
     /// Tells it that nothing more needs to be fed.
     pub(crate) async fn enough(&mut self) -> Result<()> {
-        let child = self.child.as_mut().and_then(|child| child.stdin.as_mut());
-        let stdin = child.with_context(|| format!("{} does not run", self.plan.id))?;
+        let stdin = self.stdin.as_mut();
+        let stdin = stdin.with_context(|| format!("{} does not run", self.plan.id))?;
         stdin.write_all(b"enough\n").await?;
         Ok(())
     }

@@ -71,7 +71,9 @@ pub(crate) fn app(names: &Names, by: &str) -> App<Bank> {
     let app = App::new(&names.app);
     let orders = app.topic::<Order>(&names.orders).partitions(PARTITIONS);
     let refunds = app.topic::<Refund>(&names.refunds).partitions(PARTITIONS);
-    let audit = app.topic::<Total>(&names.order_totals).partitions(PARTITIONS);
+    let audit = app
+        .topic::<Total>(&names.order_totals)
+        .partitions(PARTITIONS);
     let totals = app.table("totals");
     let bank = Bank {
         totals: totals.clone(),

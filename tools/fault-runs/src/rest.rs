@@ -33,9 +33,7 @@ pub(crate) async fn unrest(log: &dyn Transport, names: &Names) -> Result<Vec<Str
             Ok(committed) => committed,
             Err(
                 error @ (GroupError::UnstableOffsets
-                | GroupError::Transport(
-                    faustus_core::TransportError::Unavailable(_),
-                )),
+                | GroupError::Transport(faustus_core::TransportError::Unavailable(_))),
             ) => {
                 unrest.push(format!("offsets of {topic}: {error}"));
                 continue;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
+    args::Stores,
     evidence::Evidence,
     log::Place,
     model::Names,
@@ -113,13 +114,12 @@ impl Stage {
         let feeds = outside.is_none().then_some(plan.rate);
         let worker = |number: usize| {
             let id = format!("w{number}");
-            let stores = plan.stores_from > 0 && number >= plan.stores_from;
             WorkerProcess::new(WorkerPlan {
                 place: place.clone(),
                 app: app.to_owned(),
                 promise: plan.promise,
                 session: plan.session,
-                stores: stores.then(|| dir.join(format!("{id}-stores"))),
+                stores: dir.join(format!("{id}-stores")),
                 feeds,
                 log: dir.join(format!("{id}.log")),
                 id,
@@ -136,10 +136,20 @@ impl Stage {
             cluster,
             random: fastrand::Rng::with_seed(plan.seed),
         };
-        for worker in &mut stage.workers {
-            worker.start(&stage.progress)?;
+        for index in 0..stage.workers.len() {
+            stage.start(index)?;
         }
         Ok(stage)
+    }
+
+    /// Starts a worker.
+    fn start(&mut self, index: usize) -> Result<()> {
+        let with_stores = match self.plan.stores {
+            Stores::Never => false,
+            Stores::Mixed => self.random.u8(..3) > 0,
+            Stores::Always => true,
+        };
+        self.workers[index].start(with_stores, &self.progress)
     }
 
     async fn play(&mut self, report: &mut Report) {

@@ -151,8 +151,7 @@ mod tests {
         let mut progress = Progress::default();
         for number in numbers {
             let input = Input::of(number);
-            let partition =
-                faustus_core::partition_for_key(input.account.as_bytes(), PARTITIONS);
+            let partition = faustus_core::partition_for_key(input.account.as_bytes(), PARTITIONS);
             progress.see(Sighting {
                 partition,
                 number,

@@ -96,7 +96,10 @@ fn count(evidence: &Evidence, mistakes: &mut Mistakes) -> BTreeMap<u64, Count> {
         let place = format!("{}@{} by {}", output.partition, output.offset, total.by);
         count.places.push(place);
         if count.fed > 0 && (count.amount, &count.account) != (total.amount, &total.account) {
-            mistakes.add("changed", format!("input {} is now {total:?}", total.number));
+            mistakes.add(
+                "changed",
+                format!("input {} is now {total:?}", total.number),
+            );
         }
     }
     for number in evidence.table.values().flat_map(|account| &account.numbers) {
@@ -119,7 +122,8 @@ fn check_table(
     for (account, sum) in &sums {
         let total = evidence.table.get(*account).map_or(0, |held| held.total);
         if total < *sum || (exact && total != *sum) {
-            let told = format!("account {account} is {total} in the changelog, its inputs are {sum}");
+            let told =
+                format!("account {account} is {total} in the changelog, its inputs are {sum}");
             mistakes.add("wrong sum", told);
         }
     }

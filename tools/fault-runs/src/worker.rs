@@ -80,7 +80,10 @@ async fn work(args: &BankArgs) -> Result<ExitCode> {
         let (log, names) = (Arc::clone(&log), names.clone());
         tokio::spawn(async move {
             let see = |seen: tail::Sighting| {
-                tell(&format!("saw {} {} {}", seen.partition, seen.number, seen.by));
+                tell(&format!(
+                    "saw {} {} {}",
+                    seen.partition, seen.number, seen.by
+                ));
             };
             complain(tail::follow(&log, &names.order_totals, from, see).await);
         });

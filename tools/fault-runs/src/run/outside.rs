@@ -82,10 +82,7 @@ impl Outside {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         // The readers have limits of their own, but not all calls.
-        let unrest = timeout_at(
-            deadline + patience,
-            Box::pin(rest(&*self.log, names, left)),
-        );
+        let unrest = timeout_at(deadline + patience, Box::pin(rest(&*self.log, names, left)));
         let unrest = unrest.await.context("the log does not answer")??;
         ensure!(unrest.is_empty(), "{}", unrest.join("; "));
         Ok(())

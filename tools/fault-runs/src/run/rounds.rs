@@ -81,11 +81,14 @@ impl Stage {
             LogKind::Kafka => self.plan.session + self.between(500, 2000),
         };
         let takeover = self.takeover();
-        let worker = &mut self.workers[victim];
-        worker.kill().await?;
+        self.workers[victim].kill().await?;
         sleep(away).await;
-        worker.start(&self.progress)?;
-        let what = format!("{} killed, back after {:.1} s", worker.id(), away.as_secs_f64());
+        self.start(victim)?;
+        let what = format!(
+            "{} killed, back after {:.1} s",
+            self.workers[victim].id(),
+            away.as_secs_f64()
+        );
         let took = self.took(takeover).await.context(what.clone())?;
         Ok(Round {
             what,
@@ -116,10 +119,9 @@ impl Stage {
         let mut takeovers = Vec::new();
         for index in 0..self.workers.len() {
             let takeover = self.takeover();
-            let worker = &mut self.workers[index];
-            worker.shut_down(SHUTDOWN).await?;
-            worker.start(&self.progress)?;
-            let what = format!("{} restarted", worker.id());
+            self.workers[index].shut_down(SHUTDOWN).await?;
+            self.start(index)?;
+            let what = format!("{} restarted", self.workers[index].id());
             takeovers.push(self.took(takeover).await.context(what.clone())?);
             self.everyone_works().await.context(what)?;
         }
@@ -136,7 +138,10 @@ impl Stage {
         on_cluster(&cluster, move |cluster| cluster.kill(node)).await?;
         sleep(away).await;
         on_cluster(&cluster, move |cluster| cluster.start_node(node)).await?;
-        let what = format!("broker {node} killed, back after {:.1} s", away.as_secs_f64());
+        let what = format!(
+            "broker {node} killed, back after {:.1} s",
+            away.as_secs_f64()
+        );
         let took = self.took(takeover).await.context(what.clone())?;
         Ok(Round {
             what,
@@ -153,7 +158,9 @@ impl Stage {
                 progress.have_worked(&workers, now) && progress.is_beyond(now)
             })
             .await;
-        waited.with_context(|| self.progress.borrow().stuck(now)).map(drop)
+        waited
+            .with_context(|| self.progress.borrow().stuck(now))
+            .map(drop)
     }
 
     /// Begins to measure.

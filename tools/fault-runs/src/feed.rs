@@ -26,8 +26,8 @@ use crate::{
     model::{Input, Kind, Names},
 };
 
-/// How often inputs are fed.
-const TICK: Duration = Duration::from_millis(20);
+/// How often in a second inputs are fed.
+const TICKS: u64 = 50;
 
 /// How long records of unknown outcome may take to appear.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -49,10 +49,8 @@ pub(crate) async fn feed(
     fed: impl Fn(u64),
 ) -> Result<()> {
     log::ensure_topics(&**log, &[&names.orders, &names.refunds]).await?;
-    let tick_inputs = usize::try_from(rate * TICK.as_millis() as u64 / 1000)
-        .unwrap_or(1)
-        .max(1);
-    let mut ticks = interval(TICK);
+    let tick_inputs = usize::try_from(rate / TICKS).unwrap_or_default().max(1);
+    let mut ticks = interval(Duration::from_millis(1000 / TICKS));
     // After an outage inputs come as before, not all at once.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -56,7 +56,8 @@ pub(crate) fn table(reports: &[Report]) -> String {
         let mut takeovers = report.takeovers.clone();
         takeovers.sort();
         let shown = |takeover: Option<&Duration>| {
-            takeover.map_or("–".to_owned(), |t| format!("{:.1} s", t.as_secs_f64()))
+            let told = takeover.map(|takeover| format!("{:.1} s", takeover.as_secs_f64()));
+            told.unwrap_or_else(|| "–".to_owned())
         };
         let verdict = match report.mistakes.len() {
             0 => "ok".to_owned(),

@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod offsets;
+mod subscription;
 
 /// The kind of group that all of Kafka's tools understand.
 const PROTOCOL_TYPE: &str = "consumer";
@@ -133,6 +134,7 @@ impl Coordinator for KafkaCoordinator {
 
 impl Group {
     async fn join(&self, request: JoinRequest) -> Result<Joined, GroupError> {
+        subscription::check(&request.metadata).map_err(TransportError::Invalid)?;
         let rebalance = millis(request.rebalance_timeout);
         self.rebalance_millis
             .store(rebalance.unsigned_abs().into(), Ordering::Relaxed);

@@ -16,7 +16,7 @@ use crate::{
     net::Cluster,
     options::{Address, KafkaOptions, parse_bootstrap},
     read::{Fetcher, KafkaLog},
-    write::{Idempotent, KafkaProducer, KafkaTransactionalProducer},
+    write::{Idempotent, KafkaProducer, KafkaTransactionalProducer, Turns},
 };
 
 /// Apache Kafka as a transport.
@@ -32,6 +32,7 @@ pub struct KafkaTransport {
     directory: Arc<Directory>,
     fetcher: Arc<Fetcher>,
     producer: Idempotent,
+    turns: Turns,
     background: Arc<Background>,
 }
 
@@ -113,6 +114,7 @@ impl KafkaTransport {
             directory,
             fetcher,
             producer,
+            turns: Turns::default(),
             background,
         }))
     }
@@ -165,6 +167,7 @@ impl Transport for KafkaTransport {
             let producer = KafkaTransactionalProducer::start(
                 config,
                 timeout,
+                self.turns.of(transactional_id).await,
                 Arc::clone(&self.directory),
                 Arc::clone(&self.background),
             );

@@ -13,4 +13,4 @@ mod transactional;
 mod worker;
 
 pub(crate) use producer::{Idempotent, KafkaProducer};
-pub(crate) use transactional::KafkaTransactionalProducer;
+pub(crate) use transactional::{KafkaTransactionalProducer, Turns};

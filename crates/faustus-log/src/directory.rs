@@ -42,8 +42,8 @@ use crate::{
 };
 use disk::Disk;
 
-/// The newest chunks of each partition are held in memory up to so many bytes.
-const HELD: usize = 1024 * 1024;
+/// The newest chunks of all partitions together are held in memory up to about so many bytes.
+const HELD: usize = 16 * 1024 * 1024;
 
 /// Settings of a log in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,8 @@ impl DirectoryOptions {
 pub struct DirectoryLog {
     path: PathBuf,
     shared: Arc<Shared>,
+    #[cfg(test)]
+    disk: std::sync::Weak<Disk>,
     chores: Arc<keeper::Chores>,
 }
 
@@ -137,6 +139,8 @@ impl DirectoryLog {
         let disk = Arc::new(Disk::open(&path, lock, persist, options.reserve)?);
         let mut broker = Broker::new(entropy(), options.log, Some(Queue::new(HELD)));
         recover::recover(&disk, &mut broker, options.fsync, options.accept_loss)?;
+        #[cfg(test)]
+        let weak = Arc::downgrade(&disk);
         let segments = Arc::clone(&disk) as Arc<dyn Segments>;
         let core = Arc::new(Core::new(clock, broker, Some(segments)));
         let chores = Arc::new(keeper::Chores::default());
@@ -154,6 +158,8 @@ impl DirectoryLog {
         };
         Ok(Self {
             path,
+            #[cfg(test)]
+            disk: weak,
             shared: Arc::new(Shared::of(core, closer)),
             chores,
         })

@@ -19,10 +19,10 @@ struct DirectoryHarness {
 impl DirectoryHarness {
     fn new() -> Self {
         let clock = Arc::new(TokioClock::new());
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("a directory");
         let options = DirectoryOptions::default().reserve(0);
         let seen = Arc::clone(&clock) as Arc<dyn Clock>;
-        let log = DirectoryLog::open(directory.path(), seen, options).unwrap();
+        let log = DirectoryLog::open(directory.path(), seen, options).expect("it opens");
         Self {
             clock,
             log,

@@ -30,6 +30,13 @@ struct Request {
     answer: oneshot::Sender<Result<Offset>>,
 }
 
+/// What goes to one partition, and who waits for each record of it.
+type Gathered = (
+    TopicPartition,
+    BatchBuilder,
+    Vec<oneshot::Sender<Result<Offset>>>,
+);
+
 /// A handle to send through.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -120,11 +127,7 @@ async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Reque
 /// Sends all `requests` and answers them. Whether the producer can go on.
 async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> bool {
     let mut place: HashMap<TopicPartition, usize> = HashMap::new();
-    let mut batches: Vec<(
-        TopicPartition,
-        BatchBuilder,
-        Vec<oneshot::Sender<Result<Offset>>>,
-    )> = Vec::new();
+    let mut batches: Vec<Gathered> = Vec::new();
     for Request {
         to,
         key,

@@ -18,7 +18,7 @@ use faustus_core::{Codec, CodecError};
 /// use faustus::{Codec, Json};
 ///
 /// let mut bytes = Vec::new();
-/// Json.encode(&("é", 1e16, 2.0), &mut bytes).unwrap();
+/// Json.encode(&("é".to_owned(), 1e16, 2.0), &mut bytes).unwrap();
 /// assert_eq!(bytes, br#"["\u00e9",1e+16,2.0]"#);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,9 +132,9 @@ impl Codec<Vec<u8>> for Raw {
 mod tests {
     use super::*;
 
-    fn json<T: Serialize + DeserializeOwned>(value: T) -> String {
+    fn json<T: Serialize + DeserializeOwned>(value: &T) -> String {
         let mut out = Vec::new();
-        Json.encode(&value, &mut out).unwrap();
+        Json.encode(value, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -152,14 +152,14 @@ mod tests {
             (1e-7, "1e-07"),
         ];
         for (value, text) in cases {
-            assert_eq!(json(value), text);
+            assert_eq!(json(&value), text);
         }
     }
 
     #[test]
     fn text_beyond_ascii_is_escaped_as_python_escapes_it() {
         assert_eq!(
-            json("é中😀\u{7f}\n\"\\".to_owned()),
+            json(&"é中😀\u{7f}\n\"\\".to_owned()),
             "\"\\u00e9\\u4e2d\\ud83d\\ude00\\u007f\\n\\\"\\\\\""
         );
     }

@@ -1,6 +1,55 @@
-//! Stream processing: agents, tables, windows, exactly once, on an embedded log or on Kafka.
+//! Stream processing: agents, tables and exactly-once processing, on an embedded log or on Kafka.
+//!
+//! An *agent* is an async function over an endless stream of events. It keeps state in *tables*,
+//! which are split into partitions like the topics it reads and survive crashes in changelogs. An
+//! application of agents runs in a *worker*: one process on the embedded log, which needs no server,
+//! or as many as you like on Kafka. Both run the same program.
+//!
+//! ```
+//! use faustus::{Guarantee, Settings, prelude::*, testing::simulate};
+//!
+//! #[derive(Record, Serialize, Deserialize)]
+//! struct Order { account: String, amount: u64 }
+//!
+//! async fn total(State(totals): State<Table<String, u64>>, mut orders: Stream<Order, u64>) -> faustus::Result {
+//!     let totals = orders.bind(&totals);
+//!     while let Some(order) = orders.next().await? {   // completes the order before
+//!         let total = totals.update(&*order.account, |total| *total += order.amount)?;
+//!         order.reply(total);                          // stored together with the table and the offset
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn app() -> App<Table<String, u64>> {
+//!     let app = App::new("bank");
+//!     let (orders, audit, totals) = (app.topic::<Order>("orders"), app.topic("audit"), app.table("totals"));
+//!     app.with_state(totals.clone())
+//!         .agent("total", orders.group_by(Order::ACCOUNT), |a| a.table(&totals).sink(&audit).run(total))
+//! }
+//!
+//! // `fn main() -> ExitCode { app().main() }` runs it; here it runs in a test.
+//! simulate(1, async |cluster| {
+//!     let settings = Settings { guarantee: Guarantee::ExactlyOnce, ..Settings::default() };
+//!     let worker = cluster.worker(app(), settings);
+//!     cluster.send("orders", "", &Order { account: "ann".into(), amount: 7 }).await;
+//!     cluster.settle().await;
+//!     assert_eq!(worker.table::<String, u64>("totals").await["ann"], 7);
+//! });
+//! ```
+//!
+//! Where to read on: [`App`] describes an application, [`Stream`] and [`Event`] are what an agent
+//! works with, [`Shard`] is its part of a table, [`Settings`] what a worker can be told, and
+//! `testing` runs it all on virtual time.
+//!
+//! # Features
+//!
+//! - `cli` (default): [`App::main`], the command line of an application.
+//! - `kafka`: Kafka as a log; needs a C compiler.
+//! - `testing`: the module `testing`.
 
 mod app;
+#[cfg(feature = "cli")]
+mod cli;
 mod client;
 mod clock;
 mod codec;
@@ -8,6 +57,7 @@ mod error;
 mod handler;
 mod key;
 pub mod membership;
+mod open;
 mod policy;
 mod record;
 mod runtime;
@@ -24,11 +74,14 @@ pub use app::{Agent, AgentBuilder, App};
 pub use clock::TokioClock;
 pub use codec::{Json, Raw};
 pub use error::{Error, ErrorKind, Result};
-pub use faustus_core::{Codec, CodecError, Offset, Timestamp, TopicPartition, Transport};
+pub use faustus_core::{
+    CleanupPolicy, Codec, CodecError, Offset, Timestamp, TopicConfig, TopicPartition, Transport,
+};
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
 pub use handler::{AgentFn, State, TaskFn};
 pub use key::{Key, MaybeKey};
+pub use open::open_log;
 pub use policy::FailurePolicy;
 pub use record::{Field, Record};
 pub use runtime::{Ended, TaskState, TaskStatus};

@@ -27,7 +27,7 @@ pub(crate) use outputs::TopicIndex;
 pub(crate) use shard::{AnyShard, TypedShard};
 pub(crate) use slots::Writer;
 #[cfg(feature = "testing")]
-pub(crate) use spawn::Spawned;
+pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};
 pub(crate) use spawn::{Spawn, Threads};
 pub use thread::{TaskState, TaskStatus};
 pub(crate) use topology::{AgentDef, AppDef, LocalFuture, TaskDef};

@@ -189,10 +189,13 @@ impl<T, R> Event<'_, T, R> {
     ///
     /// If that cannot be done, because the value does not encode or is longer than a sink takes,
     /// the event fails; [`try_reply`](Self::try_reply) gives the error instead.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a reply is handed over, as it reads"
+    )]
     pub fn reply(&self, value: R) {
         if let Err(error) = self.try_reply(&value) {
-            self.stream.lane.refuse_event(error.context("reply"));
-            self.stream.lane.wake();
+            self.stream.lane.fail_event(error.context("reply"));
         }
     }
 

@@ -13,11 +13,14 @@ use crate::{
 /// The place of a table in the application's list of tables.
 pub(crate) type TableIndex = usize;
 
+/// Makes the shard of one partition of a table, over its store if it has one.
+type MakeShard = dyn Fn(Option<Arc<dyn Store>>) -> Rc<dyn AnyShard> + Send + Sync;
+
 /// What the application knows of a table besides its types.
 pub(crate) struct TableDef {
     pub(crate) name: Arc<str>,
     /// Makes the shard of one partition.
-    pub(crate) shard: Box<dyn Fn(Option<Arc<dyn Store>>) -> Rc<dyn AnyShard> + Send + Sync>,
+    pub(crate) shard: Box<MakeShard>,
 }
 
 impl fmt::Debug for TableDef {

@@ -38,6 +38,9 @@
 //! });
 //! ```
 
+mod one_thread;
+mod worker;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -49,19 +52,18 @@ use std::{
 
 use bytes::Bytes;
 use faustus_core::{
-    Admin, BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, Producer, ReadOptions, StoreProvider,
-    Timestamp, TopicName, TopicPartition, Transport, partition_for_key,
+    BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, ReadOptions, StoreProvider,
+    Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
-use faustus_log::{Faults, FaultyTransport, LogOptions, MemoryLog};
-use parking_lot::Mutex;
+use faustus_log::{Faults, FaultyTransport, MemoryLog};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::sync::oneshot;
 
-use crate::{
-    App, Codec, Ended, Json, Result, Settings, TaskState, TaskStatus, TokioClock, Worker,
-    WorkerHandle,
-    runtime::{LocalFuture, Spawn, Spawned},
-};
+use crate::{App, Codec, Json, Settings, TaskState, TaskStatus, TokioClock, Worker};
+
+use one_thread::{OneThread, freezable};
+pub use worker::TestWorker;
+use worker::WorkerState;
 
 /// When virtual wall time begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000);
@@ -105,17 +107,10 @@ struct Inner {
     started: Cell<u64>,
 }
 
-struct WorkerState {
-    handle: WorkerHandle,
-    spawned: Arc<OneThread>,
-    running: RefCell<Option<JoinHandle<Result<Ended>>>>,
-    groups: String,
-}
-
 impl Cluster {
     fn new(seed: u64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::beginning_at(BEGINNING));
-        let log = MemoryLog::with_options(Arc::clone(&clock), LogOptions::default().seed(seed));
+        let log = MemoryLog::new(Arc::clone(&clock), seed);
         let inner = Inner {
             seed,
             clock,
@@ -160,7 +155,7 @@ impl Cluster {
         &self,
         app: App<S>,
         settings: Settings,
-        stores: Arc<dyn StoreProvider>,
+        stores: Arc<impl StoreProvider + 'static>,
     ) -> TestWorker {
         self.start(app, settings, Some(stores))
     }
@@ -199,15 +194,25 @@ impl Cluster {
             Some(stores) => worker.stores(stores),
             None => worker,
         };
-        let running = tokio::task::spawn_local(worker.run());
+        let (end, ended) = oneshot::channel();
+        let alive = Rc::new(Cell::new(true));
+        let stopped = Rc::clone(&alive);
+        let run = worker.run();
+        let run = async move {
+            let result = run.await;
+            stopped.set(false);
+            let _ = end.send(result);
+        };
+        spawned.spawn(freezable(spawned.all(), run));
         let state = Rc::new(WorkerState {
             handle,
             spawned,
-            running: RefCell::new(Some(running)),
+            ended: RefCell::new(Some(ended)),
+            alive,
             groups,
         });
         inner.workers.borrow_mut().push(Rc::clone(&state));
-        TestWorker { state, faults }
+        TestWorker::new(state, faults)
     }
 
     /// Makes a topic before a worker does.
@@ -215,12 +220,12 @@ impl Cluster {
     /// # Panics
     ///
     /// If it exists already.
-    pub async fn create_topic(&self, name: &str, partitions: u32) {
-        let topic = faustus_core::NewTopic {
+    pub async fn create_topic(&self, name: &str, partitions: u32, config: TopicConfig) {
+        let topic = NewTopic {
             name: name.into(),
             partitions,
             replicas: None,
-            config: faustus_core::TopicConfig::default(),
+            config,
         };
         let made = self.inner.log.admin().create_topics(&[topic]).await;
         assert!(
@@ -282,10 +287,10 @@ impl Cluster {
         let name = [TopicName::from(topic)];
         let deadline = self.inner.clock.monotonic() + PATIENCE;
         while self.inner.clock.monotonic() < deadline {
-            if let Ok(found) = self.inner.log.admin().describe_topics(&name).await {
-                if let Some(Some(topic)) = found.first() {
-                    return topic.partitions;
-                }
+            if let Ok(found) = self.inner.log.admin().describe_topics(&name).await
+                && let Some(Some(topic)) = found.first()
+            {
+                return topic.partitions;
             }
             self.sleep(Duration::from_millis(10)).await;
         }
@@ -324,19 +329,14 @@ impl Cluster {
         let workers = self.inner.workers.borrow().clone();
         let mut statuses = Vec::new();
         for worker in workers {
-            let alive = worker
-                .running
-                .borrow()
-                .as_ref()
-                .is_some_and(|running| !running.is_finished());
-            if alive {
-                if let Ok(status) = worker.handle.status().await {
-                    statuses.extend(
-                        status
-                            .into_iter()
-                            .map(|status| (worker.groups.clone(), status)),
-                    );
-                }
+            if worker.is_awake()
+                && let Ok(status) = worker.handle.status().await
+            {
+                statuses.extend(
+                    status
+                        .into_iter()
+                        .map(|status| (worker.groups.clone(), status)),
+                );
             }
         }
         statuses
@@ -345,7 +345,11 @@ impl Cluster {
     /// Everything is idle or parked, and what is not parked is committed up to its end.
     async fn is_settled(&self, statuses: &[(String, TaskStatus)]) -> bool {
         let still = |state: &TaskState| matches!(state, TaskState::Idle | TaskState::Parked(_));
-        if statuses.is_empty() || !statuses.iter().all(|(_, status)| still(&status.state)) {
+        if statuses.is_empty()
+            || !statuses
+                .iter()
+                .all(|(_, status)| still(&status.state) && !status.uncommitted)
+        {
             return false;
         }
         for (group, status) in statuses.iter().filter(|(_, s)| s.state == TaskState::Idle) {
@@ -491,129 +495,5 @@ impl TestRecord {
     #[must_use]
     pub fn json<T: Serialize + DeserializeOwned>(&self) -> T {
         decode(self.value.as_deref().unwrap_or_default())
-    }
-}
-
-/// A worker of a simulation.
-pub struct TestWorker {
-    state: Rc<WorkerState>,
-    faults: Faults,
-}
-
-impl TestWorker {
-    /// The faults of this worker's calls to the log.
-    #[must_use]
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// The worker's handle.
-    #[must_use]
-    pub fn handle(&self) -> &WorkerHandle {
-        &self.state.handle
-    }
-
-    /// Ends the worker as `kill -9` would: nothing more of it happens.
-    pub fn crash(self) {
-        if let Some(running) = self.state.running.take() {
-            running.abort();
-        }
-        self.state.spawned.abort_all();
-    }
-
-    /// Ends the worker in good order.
-    ///
-    /// # Errors
-    ///
-    /// Why it ended before, if it did.
-    ///
-    /// # Panics
-    ///
-    /// If it panicked, or was ended already.
-    pub async fn shutdown(self) -> Result<Ended> {
-        self.state.handle.shutdown();
-        self.ended().await
-    }
-
-    /// Waits until the worker ends by itself.
-    ///
-    /// # Errors
-    ///
-    /// Why it ended.
-    ///
-    /// # Panics
-    ///
-    /// If it panicked, or was ended already.
-    pub async fn ended(self) -> Result<Ended> {
-        let running = self.state.running.take();
-        match running {
-            Some(running) => match running.await {
-                Ok(ended) => ended,
-                Err(error) => panic!("the worker panicked: {error}"),
-            },
-            None => panic!("the worker was ended already"),
-        }
-    }
-
-    /// The entries of table `name` in this worker's tasks.
-    ///
-    /// # Panics
-    ///
-    /// If the worker has ended or the table is of other types.
-    pub async fn table<K, V>(&self, name: &str) -> BTreeMap<K, V>
-    where
-        K: Ord + Serialize + DeserializeOwned,
-        V: Serialize + DeserializeOwned,
-    {
-        let table = self.state.handle.table(name).await;
-        table.unwrap_or_else(|error| panic!("table {name}: {error}"))
-    }
-
-    /// How the tasks of this worker are.
-    ///
-    /// # Panics
-    ///
-    /// If the worker has ended.
-    pub async fn status(&self) -> Vec<TaskStatus> {
-        let status = self.state.handle.status().await;
-        status.unwrap_or_else(|error| panic!("status: {error}"))
-    }
-}
-
-impl std::fmt::Debug for TestWorker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TestWorker").finish_non_exhaustive()
-    }
-}
-
-/// All of a worker as tasks of the simulation's one thread.
-#[derive(Debug, Default)]
-struct OneThread {
-    tasks: Mutex<Vec<AbortHandle>>,
-}
-
-impl OneThread {
-    fn abort_all(&self) {
-        for task in self.tasks.lock().drain(..) {
-            task.abort();
-        }
-    }
-}
-
-impl Spawn for OneThread {
-    fn thread(&self, _name: &str, make: Box<dyn FnOnce() -> LocalFuture<()> + Send>) -> Spawned {
-        let (spawned, alive) = Spawned::new();
-        let task = tokio::task::spawn_local(async move {
-            let _alive = alive;
-            make().await;
-        });
-        self.tasks.lock().push(task.abort_handle());
-        spawned
-    }
-
-    fn task(&self, future: faustus_core::BoxFuture<'static, ()>) {
-        self.tasks
-            .lock()
-            .push(tokio::task::spawn_local(future).abort_handle());
     }
 }

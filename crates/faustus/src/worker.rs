@@ -227,7 +227,7 @@ impl WorkerHandle {
 }
 
 /// A number that differs at each start.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

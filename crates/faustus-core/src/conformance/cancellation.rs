@@ -115,20 +115,14 @@ pub async fn a_cut_join_is_lost_by_the_session_timeout(harness: &dyn Harness) {
                 lost.request.member = id;
             }
         }
-        rig.eventually("a group of one", || async {
-            rig.clock.sleep(PAUSE).await;
-            Some(())
-        })
-        .await;
         let alone = async {
             loop {
                 member.join().await;
-                if member.sync().await.is_ok()
-                    && member.leads()
-                    && member.joined().members.len() == 1
-                {
+                let settled = member.sync().await.is_ok();
+                if settled && member.leads() && member.joined().members.len() == 1 {
                     return;
                 }
+                rig.clock.sleep(PAUSE).await;
             }
         };
         rig.within("being alone again", alone).await;

@@ -28,7 +28,7 @@ async fn compacted(rig: &Rig<'_>) -> TopicPartition {
 }
 
 /// Lets the log clean until `done` holds of what is read. A broker never compacts its newest
-/// segment, so a record of the key `pad` is written each time.
+/// segment, so a record of the key `pad` is written each time, whose time ends the segment.
 async fn cleaned(
     rig: &Rig<'_>,
     producer: &mut dyn Producer,
@@ -45,7 +45,10 @@ async fn cleaned(
             }
             let pause = if at_once { 50 } else { 1000 };
             rig.clock.sleep(Duration::from_millis(pause)).await;
-            publish(rig, producer, partition, &[("pad", "pad")]).await;
+            let mut pad = BatchBuilder::new();
+            pad.push(rig.clock.now(), Some(b"pad"), Some(b"pad"));
+            let sent = producer.publish(to(partition, pad.build())).await;
+            sent.expect("it is stored");
         }
     };
     rig.within("cleaning", cleaning).await

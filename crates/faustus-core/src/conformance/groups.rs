@@ -34,7 +34,7 @@ impl<'a> Member<'a> {
                 session_timeout: Duration::from_secs(30),
                 rebalance_timeout: Duration::from_secs(30),
                 protocol: PROTOCOL.into(),
-                metadata: b"metadata".to_vec(),
+                metadata: subscription("metadata"),
                 reason: "conformance".into(),
             },
             joined: None,
@@ -53,7 +53,7 @@ impl<'a> Member<'a> {
     }
 
     fn metadata(mut self, metadata: &str) -> Self {
-        self.request.metadata = metadata.into();
+        self.request.metadata = subscription(metadata);
         self
     }
 
@@ -91,7 +91,7 @@ impl<'a> Member<'a> {
                 Err(GroupError::Transport(error)) if error.is_transient() => {
                     self.rig.clock.sleep(PAUSE).await;
                 }
-                Err(GroupError::RebalanceInProgress) => {}
+                Err(GroupError::RebalanceInProgress) => self.rig.clock.sleep(PAUSE).await,
                 Err(error) => return Err(error),
             }
         }
@@ -159,6 +159,13 @@ pub(super) async fn settle(members: &mut [Member<'_>]) -> Vec<Vec<u8>> {
     synced.into_iter().map(assignment).collect()
 }
 
+/// A `ConsumerProtocolSubscription` of version 0 to no topic, with `text` as its user data: a broker
+/// reads what members send, and loses a member that sends anything else.
+fn subscription(text: &str) -> Vec<u8> {
+    let len = u32::try_from(text.len()).expect("the text is short");
+    [&[0; 6], &len.to_be_bytes()[..], text.as_bytes()].concat()
+}
+
 /// A new member is given an id, leads and sees its own metadata.
 pub async fn a_member_joins_alone(harness: &dyn Harness) {
     let rig = Rig::new(harness).await;
@@ -169,7 +176,7 @@ pub async fn a_member_joins_alone(harness: &dyn Harness) {
     assert!(member.leads() && !joined.member.is_empty());
     assert!(joined.generation >= 1 && !joined.skip_assignment);
     assert_eq!(joined.members.len(), 1);
-    assert_eq!(joined.members[0].metadata, b"mine");
+    assert_eq!(joined.members[0].metadata, subscription("mine"));
     let assignment = member.sync().await.expect("it syncs");
     assert_eq!(assignment, format!("for {}", joined.member).into_bytes());
     assert_eq!(member.heartbeat().await, Ok(()));
@@ -193,7 +200,9 @@ pub async fn members_share_a_generation(harness: &dyn Harness) {
         seen.extend(joined.members.iter().map(|m| m.metadata.clone()));
     }
     seen.sort();
-    assert_eq!(seen, [b"one".to_vec(), b"three".to_vec(), b"two".to_vec()]);
+    let mut sent = ["one", "two", "three"].map(subscription);
+    sent.sort();
+    assert_eq!(seen, sent);
 }
 
 /// Each member gets what the leader assigned to it.

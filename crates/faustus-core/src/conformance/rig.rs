@@ -82,8 +82,10 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// Makes a topic and waits until it can be used.
-    pub(super) async fn topic(&self, partitions: u32, config: TopicConfig) -> TopicName {
+    /// Makes a topic and waits until it can be used. It keeps records for ever unless `config` says
+    /// otherwise: those of the cases are years old, and a broker's default would delete them.
+    pub(super) async fn topic(&self, partitions: u32, mut config: TopicConfig) -> TopicName {
+        config.retention.get_or_insert(None);
         let name = TopicName::from(self.harness.unique("topic"));
         self.make(&name, partitions, config).await;
         name

@@ -136,6 +136,29 @@ impl Client {
         unsafe { sys::rd_kafka_poll(self.ptr(), millis(limit)) };
     }
 
+    /// Waits until some broker answers; blocks for at most `limit`.
+    pub(crate) fn reach(&self, limit: Duration) -> Result<(), RDKafkaErrorCode> {
+        let mut metadata = ptr::null();
+        // SAFETY: the client is alive; no topic is asked for; what is given is given back at once.
+        let raw = unsafe {
+            let raw = sys::rd_kafka_metadata(
+                self.ptr(),
+                0,
+                ptr::null_mut(),
+                &raw mut metadata,
+                millis(limit),
+            );
+            if !metadata.is_null() {
+                sys::rd_kafka_metadata_destroy(metadata);
+            }
+            raw
+        };
+        match code(raw as i32) {
+            RDKafkaErrorCode::NoError => Ok(()),
+            code => Err(code),
+        }
+    }
+
     /// Gives up all records that were handed over; each is reported.
     pub(crate) fn purge(&self) {
         let flags = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT;

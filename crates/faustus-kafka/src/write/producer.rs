@@ -42,7 +42,7 @@ impl Idempotent {
     pub(crate) async fn producer(&self) -> Result<KafkaProducer, TransportError> {
         let start = || async {
             let directory = Arc::clone(&self.lookup.directory);
-            let (handle, ready) = Worker::start(self.config.clone(), directory, None)?;
+            let (handle, ready) = Worker::start(self.config.clone(), directory, None, None)?;
             ready.await.unwrap_or(Err(TransportError::Closed))?;
             Ok::<_, TransportError>(Arc::new(handle))
         };

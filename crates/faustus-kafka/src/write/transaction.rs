@@ -54,7 +54,9 @@ impl Transaction {
     /// A publish failed.
     pub(super) fn failed(&mut self, error: &PublishError) {
         match error {
-            PublishError::Transport(error @ TransportError::Fenced(_)) => {
+            PublishError::Transport(
+                error @ (TransportError::Fenced(_) | TransportError::Unauthorized(_)),
+            ) => {
                 self.state = State::Dead(error.clone());
             }
             error => self.poison(&error.to_string()),
@@ -69,6 +71,10 @@ impl Worker {
             return Ok(());
         }
         let client = &self.client;
+        // Without a connection librdkafka would look again only after half a second.
+        client.reach(COORDINATOR_LIMIT).map_err(|code| {
+            TransportError::Unavailable(format!("no broker answers the producer: {code}"))
+        })?;
         persist(COORDINATOR_LIMIT, |limit| client.init_transactions(limit)).map_err(|error| {
             match verdict(&error) {
                 Verdict::Retry => TransportError::Unavailable(said(&error)),
@@ -303,15 +309,21 @@ fn persist(
     }
 }
 
-/// What a dead producer tells.
+/// What a producer tells that died of this error.
 fn refused(error: &TransactionError) -> TransportError {
-    match error.code {
+    dead(error.code, &error.text)
+}
+
+/// As above.
+pub(super) fn dead(code: RDKafkaErrorCode, text: &str) -> TransportError {
+    let said = format!("{code}: {text}");
+    match code {
         RDKafkaErrorCode::TransactionalIdAuthorizationFailed
-        | RDKafkaErrorCode::ClusterAuthorizationFailed => TransportError::Unauthorized(said(error)),
-        RDKafkaErrorCode::InvalidTransactionTimeout => TransportError::Invalid(said(error)),
+        | RDKafkaErrorCode::ClusterAuthorizationFailed => TransportError::Unauthorized(said),
+        RDKafkaErrorCode::InvalidTransactionTimeout => TransportError::Invalid(said),
         _ => TransportError::Fenced(format!(
-            "another producer took this transactional id, or the transaction outlived its timeout: {}",
-            said(error)
+            "another producer took this transactional id, or the transaction outlived its timeout: \
+             {said}"
         )),
     }
 }

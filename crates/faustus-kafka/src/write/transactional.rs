@@ -1,13 +1,14 @@
 //! The transactional producer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use faustus_core::{
     BoxFuture, GroupIdentity, OffsetCommit, Outgoing, Producer, PublishError, Published,
     TransactionalProducer, TransportError,
 };
+use parking_lot::Mutex;
 use rdkafka::ClientConfig;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::{
     producer::{Lookup, publish},
@@ -15,6 +16,23 @@ use super::{
     worker::{Command, Handle, Step, Worker},
 };
 use crate::{background::Background, directory::Directory};
+
+/// Who makes a producer of which id: one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits until nobody else makes a producer of `id`.
+    pub(crate) async fn of(&self, id: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock();
+            // Those that nobody waits for or has are of no use any more.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry(id.to_owned()).or_default())
+        };
+        turn.lock_owned().await
+    }
+}
 
 /// The producer of a transactional id. A call whose future was dropped is still carried out; the
 /// next one waits for it.
@@ -25,15 +43,18 @@ pub(crate) struct KafkaTransactionalProducer {
 }
 
 impl KafkaTransactionalProducer {
-    /// Makes it, which fences its predecessor.
+    /// Makes it, which fences its predecessor. `turn` is the right to make a producer of this id: a
+    /// making that was given up goes on in its thread, and must not fence the next.
     pub(crate) async fn start(
         config: ClientConfig,
         timeout: Duration,
+        turn: OwnedMutexGuard<()>,
         directory: Arc<Directory>,
         background: Arc<Background>,
     ) -> Result<Self, TransportError> {
         let transaction = Some(Transaction::new(timeout));
-        let (handle, ready) = Worker::start(config, Arc::clone(&directory), transaction)?;
+        let (handle, ready) =
+            Worker::start(config, Arc::clone(&directory), transaction, Some(turn))?;
         ready.await.unwrap_or(Err(TransportError::Closed))?;
         Ok(Self {
             handle,

@@ -17,13 +17,13 @@ use faustus_core::{
 };
 use parking_lot::Mutex;
 use rdkafka::{ClientConfig, types::RDKafkaErrorCode};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::{
     calls::{Calls, Failed, MAX_RECORDS},
     limits,
     outcome::{Meaning, answer, meaning},
-    transaction::Transaction,
+    transaction::{self, Transaction},
 };
 use crate::{
     config::BATCH_BYTES,
@@ -119,12 +119,12 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// Starts the thread of a producer; blocking calls of `prepare` are made on it, and it goes on
-    /// if they succeed.
+    /// Starts the thread of a producer; the receiver hears when it is ready. `turn` is held until then.
     pub(super) fn start(
         config: ClientConfig,
         directory: Arc<Directory>,
         transaction: Option<Transaction>,
+        turn: Option<OwnedMutexGuard<()>>,
     ) -> Result<(Handle, oneshot::Receiver<Result<(), TransportError>>), TransportError> {
         let (commands, inbox) = mpsc::channel();
         let (ready, is_ready) = oneshot::channel();
@@ -149,6 +149,7 @@ impl Worker {
                 worker.init_transactions()?;
                 Ok(worker)
             });
+            drop(turn);
             match started {
                 // The producer is wanted no more if nobody hears that it is ready; its handle is
                 // dropped then, too.
@@ -336,8 +337,8 @@ impl Worker {
             let Some(call) = self.calls.lock().end(slot) else {
                 continue;
             };
-            let answer = answer(&call, &pending.publish.outgoing, pending.refused);
-            if let Err(error) = &answer {
+            let mut answer = answer(&call, &pending.publish.outgoing, pending.refused);
+            if let Err(error) = &mut answer {
                 self.learn(error);
             }
             // A caller that went away left the outcome unknown to itself.
@@ -389,18 +390,21 @@ impl Worker {
     }
 
     /// What a failed publish says about topics and the transaction.
-    fn learn(&mut self, error: &PublishError) {
-        match error {
+    fn learn(&mut self, error: &mut PublishError) {
+        match &*error {
             PublishError::Transport(TransportError::UnknownTopic(topic)) => {
                 self.directory.forget(topic);
             }
             PublishError::Transport(TransportError::UnknownPartition(partition)) => {
                 self.directory.forget(&partition.topic);
             }
-            // Its limits may have been changed.
             PublishError::Refused(_) | PublishError::Transport(_) => {}
         }
         if let Some(transaction) = &mut self.transaction {
+            // The records of a fenced producer fail for all kinds of reasons.
+            if let Some((code, text)) = self.client.fatal_error() {
+                *error = transaction::dead(code, &text).into();
+            }
             transaction.failed(error);
         }
     }

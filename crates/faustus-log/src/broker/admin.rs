@@ -60,6 +60,7 @@ impl Broker {
             partitions: (0..*partitions).map(|_| Partition::default()).collect(),
         };
         self.topics.insert(name.clone(), topic);
+        self.share_memory();
         Ok(Write::Topic {
             name: name.clone(),
             id,
@@ -105,6 +106,7 @@ impl Broker {
         for state in self.groups.values_mut() {
             state.offsets.forget(name);
         }
+        self.share_memory();
     }
 
     /// Deletes the records below offsets.

@@ -94,11 +94,12 @@ impl Broker {
     ) -> Result<Submitted, GroupError> {
         self.check_commit(identity, &commits, false, now)?;
         let group = identity.group.clone();
-        let completion = Completion::Offsets {
-            group: group.clone(),
-            commits: commits.clone(),
+        let writes = match self.queue {
+            Some(_) => offset_writes(&group, &commits),
+            None => Vec::new(),
         };
-        Ok(self.submit(completion, |_| offset_writes(&group, &commits)))
+        let completion = Completion::Offsets { group, commits };
+        Ok(self.submit(completion, |_| writes))
     }
 
     pub(super) fn check_commit(

@@ -244,17 +244,23 @@ impl Partition {
         }
     }
 
-    /// Wakes the reader `id` when the last stable offset moves.
-    pub(crate) fn wait(&mut self, id: u64, waker: &Waker) {
+    /// Wakes the reader `id` when the last stable offset moves. Gives a waker that this one replaced,
+    /// to be dropped when the lock is free: a waker's drop may run any code.
+    pub(crate) fn wait(&mut self, id: u64, waker: &Waker) -> Option<Waker> {
         match self.waiters.iter_mut().find(|(other, _)| *other == id) {
-            Some((_, old)) => old.clone_from(waker),
-            None => self.waiters.push((id, waker.clone())),
+            Some((_, old)) if old.will_wake(waker) => None,
+            Some((_, old)) => Some(std::mem::replace(old, waker.clone())),
+            None => {
+                self.waiters.push((id, waker.clone()));
+                None
+            }
         }
     }
 
-    /// Forgets the reader `id`.
-    pub(crate) fn forget(&mut self, id: u64) {
-        self.waiters.retain(|(other, _)| *other != id);
+    /// Forgets the reader `id`; gives its waker.
+    pub(crate) fn forget(&mut self, id: u64) -> Option<Waker> {
+        let index = self.waiters.iter().position(|(other, _)| *other == id)?;
+        Some(self.waiters.swap_remove(index).1)
     }
 
     /// Moves all waiting readers' wakers to `wake`.

@@ -103,8 +103,10 @@ pub(crate) struct Op {
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) ops: Vec<Op>,
-    /// How many bytes of its newest chunks each partition holds in memory.
-    pub(crate) held_per_partition: usize,
+    /// How many bytes of their newest chunks all partitions hold in memory together.
+    held: usize,
+    /// The part of it that each partition has.
+    held_per_partition: usize,
     /// Holes that the disk does not know of.
     pub(crate) unsaved: Vec<Place>,
     /// Why nothing can be written any more.
@@ -114,10 +116,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(held_per_partition: usize) -> Self {
+    /// An empty queue of a log that holds about `held` bytes of its newest chunks in memory.
+    pub(crate) fn new(held: usize) -> Self {
         Self {
             ops: Vec::new(),
-            held_per_partition,
+            held,
+            held_per_partition: held,
             unsaved: Vec::new(),
             closed: None,
             stop: false,
@@ -145,6 +149,14 @@ impl Submitted {
 }
 
 impl Broker {
+    /// Parts the memory for the newest chunks anew: the number of partitions changed.
+    pub(super) fn share_memory(&mut self) {
+        let partitions: usize = self.topics.values().map(|t| t.partitions.len()).sum();
+        if let Some(queue) = &mut self.queue {
+            queue.held_per_partition = queue.held / partitions.max(16);
+        }
+    }
+
     /// Puts an operation on the queue; in memory it is done at once.
     pub(crate) fn submit(
         &mut self,

@@ -23,6 +23,7 @@ impl Broker {
             partitions,
         };
         self.topics.insert(name, topic);
+        self.share_memory();
     }
 
     /// Brings back a committed offset.

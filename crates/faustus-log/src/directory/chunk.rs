@@ -177,11 +177,20 @@ mod tests {
         format!("{head:?} {records:?}")
     }
 
+    fn bytes() -> impl Strategy<Value = Option<Vec<u8>>> {
+        prop::option::of(prop::collection::vec(any::<u8>(), 0..20))
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let headers = prop::collection::vec(("[a-zé]{0,4}", bytes()), 0..3);
+        (any::<i64>(), any::<u8>(), bytes(), bytes(), headers)
+    }
+
     proptest! {
         #[test]
         fn a_chunk_comes_back_as_it_was(
             base in 0..i64::MAX / 2,
-            records: Vec<Record>,
+            records in prop::collection::vec(record(), 0..6),
             horizon: Option<i64>,
         ) {
             let chunk = chunk(base, &records, horizon);

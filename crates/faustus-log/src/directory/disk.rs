@@ -5,6 +5,7 @@
 
 use std::{
     io::{self, ErrorKind},
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -35,6 +36,8 @@ pub(super) struct Disk {
     log: Keyspace,
     state: Mutex<State>,
     persist: PersistMode,
+    /// How many bytes at the end of the journal made no whole write when it was opened.
+    pub(super) torn: Option<u64>,
     /// Nothing is written while less than this is free, in bytes.
     pub(super) reserve: AtomicU64,
     /// Let go of when the database is closed.
@@ -66,22 +69,18 @@ impl Disk {
         let head = Head::open(directory)?;
         let path = directory.join("data");
         let journal = Journal::look(&path);
-        let database = Database::builder(&path)
+        let builder = Database::builder(&path)
             .cache_size(CACHE_BYTES)
             .worker_threads(2)
-            .max_journaling_size(JOURNAL_BYTES)
-            .open();
+            .max_journaling_size(JOURNAL_BYTES);
+        // Fjall panics at some kinds of damage.
+        let database = panic::catch_unwind(AssertUnwindSafe(|| builder.open()));
+        let database = database.unwrap_or(Err(fjall::Error::Unrecoverable));
         let database = database.map_err(|error| open_error(&path, &error))?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let log = database.keyspace("log", options);
         let log = log.map_err(|error| open_error(&path, &error))?;
-        if let Some(dropped) = journal.and_then(|journal| journal.dropped()) {
-            tracing::warn!(
-                path = %path.display(),
-                bytes = dropped,
-                "the last write was not complete when the process ended; it was never acknowledged and is dropped"
-            );
-        }
+        let torn = journal.and_then(|journal| journal.dropped());
         let count = match log.get(COUNT).map_err(|e| open_error(&path, &e))? {
             None => 0,
             Some(value) => value
@@ -98,6 +97,7 @@ impl Disk {
             log,
             state: Mutex::new(State { head, count }),
             persist,
+            torn,
             reserve: AtomicU64::new(reserve),
             _lock: lock,
         })
@@ -135,10 +135,10 @@ impl Disk {
             }
         }
         self.check_room(bytes as u64)?;
-        batch.commit().map_err(|error| self.error(&error))?;
+        batch.commit().map_err(|error| self.write_error(&error))?;
         state.count = count;
         let head = state.head.advance(count);
-        head.map_err(|error| io_error(&self.path, &error))
+        head.map_err(|error| self.write_error(&error.into()))
     }
 
     /// Refuses while there is so little room that fjall might run out of it in the middle of a write,
@@ -233,6 +233,15 @@ impl Disk {
         TransportError::Corrupt(format!(
             "{what} in {path} are damaged: restore the directory from a copy, or delete the topic"
         ))
+    }
+
+    /// What a failed write means: it may be found again when the log is opened.
+    fn write_error(&self, error: &fjall::Error) -> TransportError {
+        match self.error(error) {
+            known @ (TransportError::Full(_) | TransportError::Unauthorized(_)) => known,
+            earlier if matches!(error, fjall::Error::Poisoned) => earlier,
+            other => TransportError::OutcomeUnknown(format!("{other}: open the log again")),
+        }
     }
 
     fn error(&self, error: &fjall::Error) -> TransportError {

@@ -50,6 +50,12 @@ pub(super) fn recover(
 /// taken the last of them; nothing else may.
 fn check_counts(disk: &Disk, fsync: bool, accept_loss: bool) -> Result<(), TransportError> {
     let (found, noted, same_run) = disk.counts();
+    if let Some(bytes) = disk.torn {
+        tracing::warn!(
+            bytes,
+            "a write at the end of the log was not complete: it is dropped"
+        );
+    }
     let Some(lost) = noted.checked_sub(found).filter(|lost| *lost > 0) else {
         return Ok(());
     };

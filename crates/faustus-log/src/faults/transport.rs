@@ -18,6 +18,9 @@ use faustus_core::{
 use super::{Call, Fault, Faults, Site, error::Injected, reading, writing};
 
 /// A transport whose calls fail or wait as [`Faults`] say.
+///
+/// A fault without effect is one of a call whose future was never polled, so the futures of the inner
+/// transport must have no effect before they are.
 #[derive(Clone, Debug)]
 pub struct FaultyTransport {
     inner: Arc<dyn Transport>,

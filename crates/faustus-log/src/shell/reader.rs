@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -62,7 +62,8 @@ struct Reader {
 enum Look {
     Found(Fetched),
     Stored(Offset),
-    Wait(Option<Duration>),
+    /// Until this moment at most; with a waker that is to be dropped outside of the lock.
+    Wait(Option<Duration>, Option<Waker>),
 }
 
 impl Reader {
@@ -76,10 +77,10 @@ impl Reader {
             Found::Stored(limit) => Ok(Look::Stored(limit)),
             Found::OutOfRange => Err(out_of_range(broker, &self.partition, self.position)),
             Found::Nothing => {
-                partition.wait(self.id, cx.waker());
+                let replaced = partition.wait(self.id, cx.waker());
                 let held_back = partition.high_watermark() > self.position;
                 let until = held_back.then(|| broker.next_abort()).flatten();
-                Ok(Look::Wait(until))
+                Ok(Look::Wait(until, replaced))
             }
         }
     }
@@ -99,7 +100,8 @@ impl PartitionReader for Reader {
             let fetched = match self.shared.call(|broker, _| self.look(broker, cx))? {
                 Look::Found(fetched) => fetched,
                 Look::Stored(limit) => self.read_stored(limit)?,
-                Look::Wait(until) => {
+                Look::Wait(until, replaced) => {
+                    drop(replaced);
                     ready!(self.alarm.poll(&*self.shared.clock, until, cx));
                     continue;
                 }
@@ -116,11 +118,11 @@ impl PartitionReader for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.shared.call(|broker, _| {
-            if let Ok((_, partition)) = broker.partition(&self.partition) {
-                partition.forget(self.id);
-            }
+        let waker = self.shared.call(|broker, _| {
+            let (_, partition) = broker.partition(&self.partition).ok()?;
+            partition.forget(self.id)
         });
+        drop(waker);
     }
 }
 

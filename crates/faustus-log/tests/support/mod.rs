@@ -18,8 +18,10 @@ pub(crate) struct TokioClock {
 impl TokioClock {
     pub(crate) fn new() -> Self {
         static WALL: LazyLock<i64> = LazyLock::new(|| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            i64::try_from(now.as_millis()).unwrap()
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("a clock of today");
+            i64::try_from(now.as_millis()).expect("a clock of today")
         });
         Self {
             start: Instant::now(),
@@ -30,7 +32,7 @@ impl TokioClock {
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
-        let millis = i64::try_from(self.monotonic().as_millis()).unwrap();
+        let millis = i64::try_from(self.monotonic().as_millis()).expect("a clock of today");
         Timestamp(self.wall + millis)
     }
 

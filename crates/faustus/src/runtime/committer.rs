@@ -26,7 +26,7 @@ use crate::{
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// The log aborts a transaction that its worker left open after that long.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Committer {
     pub(crate) transport: Arc<dyn Transport>,
@@ -94,10 +94,10 @@ impl Committer {
                 }
             }
         };
-        if !epoch.purge.is_empty() {
-            if let Err(error) = self.transport.admin().delete_records(&epoch.purge).await {
-                tracing::warn!(%error, "committed records of repartition topics stay for now");
-            }
+        if !epoch.purge.is_empty()
+            && let Err(error) = self.transport.admin().delete_records(&epoch.purge).await
+        {
+            tracing::warn!(%error, "committed records of repartition topics stay for now");
         }
         match write_stores(&epoch, &published) {
             Ok(()) => Outcome::Committed,
@@ -163,11 +163,11 @@ impl Committer {
     }
 
     async fn abort(&mut self) {
-        if let Some(producer) = &mut self.transactional {
-            if let Err(error) = producer.abort().await {
-                tracing::warn!(%error, "the transaction is left to its timeout");
-                self.transactional = None;
-            }
+        if let Some(producer) = &mut self.transactional
+            && let Err(error) = producer.abort().await
+        {
+            tracing::warn!(%error, "the transaction is left to its timeout");
+            self.transactional = None;
         }
     }
 
@@ -212,6 +212,12 @@ impl Committer {
     /// Nothing can fence these records: they are handed over only while the membership is sure.
     async fn publish(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
         let permit = self.permit(epoch).await?;
+        let now = self.clock.monotonic();
+        if self.group.lease_until().is_none_or(|until| until <= now) {
+            return Err(Stop::Again(
+                "the group did not answer for too long".to_owned(),
+            ));
+        }
         if self.producer.is_none() {
             self.prepare().await.map_err(lost_or_again)?;
         }

@@ -59,14 +59,17 @@ pub(crate) struct EpochId {
 
 /// What is stored with a committed offset.
 ///
-/// Text of the form `f1 <epoch> <topic id> <stream time>`, all hexadecimal but the time. It says
-/// which epoch committed the offset, which decides epochs of unknown outcome; of which incarnation of
-/// the topic the offset is; and the greatest event time of the task until then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Text of the form `f1 <epoch> <topic id> <stream time> <committer>`, the epoch and the id in
+/// hexadecimal. It says which epoch committed the offset, which decides epochs of unknown outcome; of
+/// which incarnation of the topic the offset is; the greatest event time of the task until then; and
+/// the transactional id of the committer (empty without transactions), whom a successor fences if it
+/// died in the middle of the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OffsetNote {
     pub(crate) epoch: EpochId,
     pub(crate) topic: TopicId,
     pub(crate) stream_time: Timestamp,
+    pub(crate) committer: Arc<str>,
 }
 
 impl fmt::Display for OffsetNote {
@@ -74,8 +77,8 @@ impl fmt::Display for OffsetNote {
         let EpochId { thread, count } = self.epoch;
         write!(
             f,
-            "f1 {thread:x}.{count:x} {} {}",
-            self.topic, self.stream_time
+            "f1 {thread:x}.{count:x} {} {} {}",
+            self.topic, self.stream_time, self.committer
         )
     }
 }
@@ -83,7 +86,7 @@ impl fmt::Display for OffsetNote {
 impl OffsetNote {
     /// Reads a note; `None` for text of another program.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.strip_prefix("f1 ")?.split(' ');
+        let mut parts = text.strip_prefix("f1 ")?.splitn(4, ' ');
         let (thread, count) = parts.next()?.split_once('.')?;
         let epoch = EpochId {
             thread: u64::from_str_radix(thread, 16).ok()?,
@@ -91,10 +94,12 @@ impl OffsetNote {
         };
         let topic = TopicId(u128::from_str_radix(parts.next()?, 16).ok()?);
         let stream_time = Timestamp(parts.next()?.parse().ok()?);
+        let committer = parts.next()?.into();
         Some(Self {
             epoch,
             topic,
             stream_time,
+            committer,
         })
     }
 }
@@ -106,11 +111,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_note_reads_back(thread: u64, count: u64, topic: u128, time: i64) {
+        fn a_note_reads_back(thread: u64, count: u64, topic: u128, time: i64, committer in ".*") {
             let note = OffsetNote {
                 epoch: EpochId { thread, count },
                 topic: TopicId(topic),
                 stream_time: Timestamp(time),
+                committer: committer.into(),
             };
             prop_assert_eq!(OffsetNote::parse(&note.to_string()), Some(note));
         }

@@ -100,8 +100,10 @@ pub(crate) struct LaneCore {
     /// The event in flight is given again to the next instance.
     replay: Cell<bool>,
     outputs: RefCell<EventOutputs>,
-    /// Why the event in flight cannot be given to the agent; the thread decides what becomes of it.
+    /// Why the event in flight failed though its instance goes on; the thread decides what becomes of it.
     failure: RefCell<Option<Error>>,
+    /// The instance had the event in hand when it failed, and must not go on with it.
+    in_hand: Cell<bool>,
     mode: Cell<Mode>,
     budget: Cell<u32>,
     taken: Cell<u64>,
@@ -130,6 +132,7 @@ impl LaneCore {
             replay: Cell::new(false),
             outputs: RefCell::default(),
             failure: RefCell::default(),
+            in_hand: Cell::new(false),
             mode: Cell::new(Mode::Running),
             budget: Cell::new(BUDGET),
             taken: Cell::new(0),
@@ -266,9 +269,22 @@ impl LaneCore {
         self.wake();
     }
 
-    /// The event in flight cannot be given to the agent.
+    /// The event in flight cannot be given to the agent, which waits for it.
     pub(crate) fn refuse_event(&self, error: Error) {
+        self.in_hand.set(false);
         *self.failure.borrow_mut() = Some(error);
+    }
+
+    /// The event in flight fails while the agent has it in hand.
+    pub(crate) fn fail_event(&self, error: Error) {
+        self.in_hand.set(true);
+        *self.failure.borrow_mut() = Some(error);
+        self.waker.wake_by_ref();
+    }
+
+    /// Whether the failed event was in the agent's hands.
+    pub(crate) fn failed_in_hand(&self) -> bool {
+        self.in_hand.get()
     }
 
     /// Why the event in flight could not be given to the agent, told once.

@@ -7,7 +7,7 @@
 //! then do lanes start. Nothing is ever reset silently: what cannot be right parks the task with
 //! the remedy.
 
-use std::{future::poll_fn, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::poll_fn, ops::Range, rc::Rc, sync::Arc, time::Duration};
 
 use faustus_core::{
     Change, Checkpoint, Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit,
@@ -17,6 +17,7 @@ use faustus_core::{
 use faustus_store::validity;
 
 use super::{
+    committer::TRANSACTION_TIMEOUT,
     epoch::OffsetNote,
     plan::{Changelog, Plan},
     shard::AnyShard,
@@ -50,6 +51,8 @@ pub(crate) struct RecoveryContext {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
     pub(crate) transaction_interval: Duration,
+    /// How the transactional ids of this worker's own committers begin.
+    pub(crate) committers: Arc<str>,
 }
 
 impl RecoveryContext {
@@ -91,9 +94,15 @@ impl RecoveryContext {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<CommittedOffset>>> {
+        let mut fenced = false;
         loop {
             match self.coordinator.fetch_offsets(partitions, true).await {
                 Ok(offsets) => return Ok(offsets),
+                Err(GroupError::UnstableOffsets) if !fenced => {
+                    fenced = true;
+                    self.fence_predecessor(partitions).await;
+                    continue;
+                }
                 Err(GroupError::UnstableOffsets) => {}
                 Err(GroupError::Transport(error)) if may_pass(&error) => {
                     tracing::warn!(%error, "committed offsets cannot be read yet");
@@ -101,6 +110,32 @@ impl RecoveryContext {
                 Err(error) => return Err(error.into()),
             }
             self.clock.sleep(AGAIN).await;
+        }
+    }
+
+    /// Ends the transaction that the last committer of these sources left open when it died.
+    ///
+    /// The task is ours and its last owner gave it up or is lost, so whatever still holds its
+    /// partitions back is dead. Without this it would be held back until the transaction's timeout.
+    async fn fence_predecessor(&self, partitions: &[TopicPartition]) {
+        let Ok(committed) = self.coordinator.fetch_offsets(partitions, false).await else {
+            return;
+        };
+        let notes = committed.iter().flatten();
+        let ids: BTreeSet<Arc<str>> = notes
+            .filter_map(|offset| OffsetNote::parse(&offset.metadata))
+            .map(|note| note.committer)
+            .filter(|id| !id.is_empty() && !id.starts_with(&*self.committers))
+            .collect();
+        for id in ids {
+            tracing::info!(%id, "a dead worker's transaction is ended");
+            let fenced = self
+                .transport
+                .transactional_producer(&id, TRANSACTION_TIMEOUT)
+                .await;
+            if let Err(error) = fenced {
+                tracing::warn!(%id, %error, "the transaction is left to its timeout");
+            }
         }
     }
 
@@ -180,6 +215,9 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
             .offset(&partition, OffsetSpec::HighWatermark)
             .await?;
         let start = context.offset(&partition, OffsetSpec::Earliest).await?;
+        if context.offset(&partition, OffsetSpec::LastStable).await? < end {
+            context.fence_predecessor(&partitions).await;
+        }
         logs.push((changelog, partition, start..end));
     }
     let mut shards = Vec::new();
@@ -258,14 +296,14 @@ fn start_of(
         };
     };
     let note = OffsetNote::parse(&committed.metadata);
-    if let (Some(note), Some(topic)) = (note, topic) {
-        if note.topic != topic {
-            return Err(format!(
-                "topic {} was deleted and made again since offset {} was committed: \
+    if let (Some(note), Some(topic)) = (&note, topic)
+        && note.topic != topic
+    {
+        return Err(format!(
+            "topic {} was deleted and made again since offset {} was committed: \
                  delete the group's offset of it to read the new topic from its start",
-                partition.topic, committed.offset
-            ));
-        }
+            partition.topic, committed.offset
+        ));
     }
     if committed.offset < earliest {
         return Err(format!(
@@ -506,6 +544,7 @@ mod tests {
                 epoch,
                 topic: TopicId(topic),
                 stream_time: Timestamp(5),
+                committer: "app-worker-0".into(),
             }
             .to_string()
         };

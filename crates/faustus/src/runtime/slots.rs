@@ -268,10 +268,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         };
         let number = self.epoch - 1 - self.cut.len() as u64;
         for (index, _) in epoch.drain(..) {
-            if let Some(slot) = self.slots[index as usize].as_mut() {
-                if slot.epoch == number {
-                    slot.epoch = NONE;
-                }
+            if let Some(slot) = self.slots[index as usize].as_mut()
+                && slot.epoch == number
+            {
+                slot.epoch = NONE;
             }
             self.forget_if_idle(index);
         }

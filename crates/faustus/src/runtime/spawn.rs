@@ -7,7 +7,7 @@ use std::{
 };
 
 use faustus_core::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::topology::LocalFuture;
 
@@ -19,8 +19,24 @@ pub(crate) trait Spawn: Send + Sync {
     /// Runs a future that stays on its thread, on a thread of its own.
     fn thread(&self, name: &str, make: MakeLocal) -> Spawned;
 
-    /// Runs a future among others.
-    fn task(&self, future: BoxFuture<'static, ()>);
+    /// Runs a future among others, until the handle is dropped.
+    fn task(&self, future: BoxFuture<'static, ()>) -> TaskGuard;
+}
+
+/// Ends a task when it is dropped.
+#[derive(Debug)]
+pub(crate) struct TaskGuard(AbortHandle);
+
+impl TaskGuard {
+    pub(crate) fn new(task: AbortHandle) -> Self {
+        Self(task)
+    }
+}
+
+impl Drop for TaskGuard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Tells the end of what was spawned, also by a panic.
@@ -83,7 +99,7 @@ impl Spawn for Threads {
         spawned
     }
 
-    fn task(&self, future: BoxFuture<'static, ()>) {
-        tokio::spawn(future);
+    fn task(&self, future: BoxFuture<'static, ()>) -> TaskGuard {
+        TaskGuard::new(tokio::spawn(future).abort_handle())
     }
 }

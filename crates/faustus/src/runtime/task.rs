@@ -63,6 +63,8 @@ pub(crate) struct TaskCore {
     sources: RefCell<Vec<SourceProgress>>,
     /// Sends of events that were completed before an earlier event retired.
     waiting: RefCell<BTreeMap<Number, Vec<(Origin, EventOutputs)>>>,
+    /// What they hold, in bytes.
+    waiting_bytes: Cell<usize>,
     outputs: Rc<RefCell<EpochOutputs>>,
     /// Bytes delivered and not retired, as far as `progress` knows.
     bytes: Cell<usize>,
@@ -103,6 +105,7 @@ impl TaskCore {
             deliveries: RefCell::default(),
             sources: RefCell::new(sources),
             waiting: RefCell::default(),
+            waiting_bytes: Cell::new(0),
             outputs,
             bytes: Cell::new(0),
             held: Cell::new(false),
@@ -211,30 +214,22 @@ impl TaskCore {
         let retired = tracker.retired();
         drop(tracker);
         if !grew {
-            if !outputs.is_empty() {
-                let mut waiting = self.waiting.borrow_mut();
-                waiting
-                    .entry(number)
-                    .or_default()
-                    .push((origin, std::mem::take(outputs)));
-            }
+            let mut waiting = self.waiting.borrow_mut();
+            self.wait(&mut waiting, number, origin, outputs);
             return;
         }
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {
             self.publish(origin, outputs);
         } else {
-            if !outputs.is_empty() {
-                waiting
-                    .entry(number)
-                    .or_default()
-                    .push((origin, std::mem::take(outputs)));
-            }
+            self.wait(&mut waiting, number, origin, outputs);
             while let Some(entry) = waiting.first_entry() {
                 if *entry.key() >= retired {
                     break;
                 }
                 for (origin, mut outputs) in entry.remove() {
+                    self.waiting_bytes
+                        .set(self.waiting_bytes.get() - outputs.bytes());
                     self.publish(origin, &mut outputs);
                 }
             }
@@ -313,20 +308,24 @@ impl TaskCore {
         self.sources.borrow_mut()
     }
 
-    /// Bytes delivered and not retired, as of the last [`progress`](Self::progress).
+    /// Bytes delivered and not retired, as of the last [`progress`](Self::progress), and those that
+    /// completed events sent.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.get()
+        self.bytes.get() + self.waiting_bytes.get()
     }
 
     /// Whether everything delivered has retired and is committed.
     pub(crate) fn is_settled(&self) -> bool {
-        self.tracker.borrow().is_idle()
-            && self.deliveries.borrow().is_empty()
-            && self
-                .sources
-                .borrow()
-                .iter()
-                .all(|source| source.retired == source.committed)
+        self.tracker.borrow().is_idle() && !self.is_uncommitted()
+    }
+
+    /// Whether something retired that is not committed.
+    pub(crate) fn is_uncommitted(&self) -> bool {
+        self.progress();
+        let sources = self.sources.borrow();
+        sources
+            .iter()
+            .any(|source| source.retired != source.committed)
     }
 
     /// How many events retired since the task started.
@@ -345,6 +344,24 @@ impl TaskCore {
 
     pub(crate) fn is_held(&self) -> bool {
         self.held.get()
+    }
+
+    /// Keeps what an event sent until all before it have retired.
+    fn wait(
+        &self,
+        waiting: &mut BTreeMap<Number, Vec<(Origin, EventOutputs)>>,
+        number: Number,
+        origin: Origin,
+        outputs: &mut EventOutputs,
+    ) {
+        if !outputs.is_empty() {
+            self.waiting_bytes
+                .set(self.waiting_bytes.get() + outputs.bytes());
+            waiting
+                .entry(number)
+                .or_default()
+                .push((origin, std::mem::take(outputs)));
+        }
     }
 
     fn publish(&self, origin: Origin, outputs: &mut EventOutputs) {

@@ -77,6 +77,8 @@ pub struct TaskStatus {
     pub sources: Vec<TopicPartition>,
     /// How many events retired since it started here.
     pub retired: u64,
+    /// Whether some of them are not committed yet.
+    pub uncommitted: bool,
 }
 
 /// What a task does.
@@ -105,6 +107,8 @@ pub(crate) struct ThreadContext {
     pub(crate) task_bytes: usize,
     /// A number that no other worker thread has.
     pub(crate) identity: u64,
+    /// The transactional id of the committer; empty at least once.
+    pub(crate) committer: Arc<str>,
     /// Decides the order in which what is ready is polled; `None`: first in, first out.
     pub(crate) seed: Option<u64>,
 }
@@ -417,11 +421,16 @@ impl Task {
                 .collect(),
             State::Recovering(_) | State::Refused(_) => Vec::new(),
         };
+        let uncommitted = match &self.state {
+            State::Running(running) => running.core.is_uncommitted(),
+            State::Recovering(_) | State::Refused(_) => false,
+        };
         TaskStatus {
             task: self.id.clone(),
             state,
             sources,
             retired,
+            uncommitted,
         }
     }
 }

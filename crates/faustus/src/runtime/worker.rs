@@ -17,10 +17,10 @@ use super::{
     recovery::RecoveryContext,
     spawn::{Spawn, Spawned},
     thread::{Command, TaskStatus, ThreadContext, WorkerThread},
-    topology::AppDef,
+    topology::{AppDef, LocalFuture},
 };
 use crate::{
-    Error, ErrorKind, Result, Settings,
+    Error, ErrorKind, Guarantee, Result, Settings,
     client::Client,
     membership::{Assigned, Group, GroupEvent, MemberConfig, TaskId, classic_group},
 };
@@ -76,7 +76,7 @@ pub(crate) async fn run(
 ) -> Result<Ended> {
     let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
     let (client, sending) = Client::new(Arc::clone(&env.transport), Arc::clone(&env.clock));
-    env.spawn.task(Box::pin(sending));
+    let mut tasks = vec![env.spawn.task(Box::pin(sending))];
     for topic in &def.topics {
         topic.client.get_or_init(|| client.clone());
     }
@@ -95,6 +95,7 @@ pub(crate) async fn run(
         group: Arc::clone(&group),
         clock: Arc::clone(&env.clock),
         stores: env.stores.clone(),
+        committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
     };
     let mut control = Control {
@@ -108,24 +109,31 @@ pub(crate) async fn run(
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &recovery).await?;
-    let membership = env
-        .spawn
-        .thread("faustus-group", Box::new(move || Box::pin(driver.run())));
-    for task in &def.tasks {
-        env.spawn.task(Box::pin(run_task(
-            Arc::clone(&task.name),
-            Arc::clone(&task.start),
-            Arc::clone(&env.clock),
-        )));
-    }
+    // Dropped with this future: a worker that is cancelled is no member any more.
+    let (alive, cancelled) = oneshot::channel::<()>();
+    let member = move || -> LocalFuture<()> {
+        Box::pin(async move {
+            tokio::select! {
+                () = driver.run() => {}
+                _ = cancelled => {}
+            }
+        })
+    };
+    let membership = env.spawn.thread("faustus-group", Box::new(member));
+    tasks.extend(def.tasks.iter().map(|task| {
+        let (name, start) = (Arc::clone(&task.name), Arc::clone(&task.start));
+        env.spawn
+            .task(Box::pin(run_task(name, start, Arc::clone(&env.clock))))
+    }));
     let result = control.serve(&mut requests).await;
     if result.is_err() {
         control.lose();
+        control.leave().await;
     }
     control.end_threads().await;
-    drop(control);
-    drop(recovery);
+    drop(alive);
     membership.ended().await;
+    drop(tasks);
     result
 }
 
@@ -170,6 +178,10 @@ impl Control {
     async fn start_threads(&mut self, env: &Environment, recovery: &RecoveryContext) -> Result<()> {
         let settings = &env.settings;
         for index in 0..settings.threads {
+            let committer_id = match settings.guarantee {
+                Guarantee::ExactlyOnce => format!("{}{index}", recovery.committers),
+                Guarantee::AtLeastOnce => String::new(),
+            };
             let mut committer = Committer {
                 transport: Arc::clone(&env.transport),
                 coordinator: Arc::clone(&recovery.coordinator),
@@ -177,7 +189,7 @@ impl Control {
                 ownership: Arc::clone(&self.ownership),
                 clock: Arc::clone(&env.clock),
                 guarantee: settings.guarantee,
-                transactional_id: format!("{}-{}-{index}", recovery.def.name, settings.worker_id),
+                transactional_id: committer_id.clone(),
                 transactional: None,
                 producer: None,
             };
@@ -189,18 +201,18 @@ impl Control {
                 commit_interval: settings.commit_interval,
                 task_bytes: settings.task_bytes,
                 identity: identity(env.seed, index),
+                committer: committer_id.into(),
                 seed: env.seeded_order.then_some(env.seed ^ index as u64),
             };
             let (commands, commanded) = mpsc::unbounded_channel();
             let (epochs, to_commit) = mpsc::unbounded_channel();
             let (ended, outcomes) = mpsc::unbounded_channel();
-            let committing = move || -> super::topology::LocalFuture<()> {
-                Box::pin(committer.run(to_commit, ended))
-            };
+            let committing =
+                move || -> LocalFuture<()> { Box::pin(committer.run(to_commit, ended)) };
             env.spawn
                 .thread(&format!("faustus-commit-{index}"), Box::new(committing))
                 .detach();
-            let working = move || -> super::topology::LocalFuture<()> {
+            let working = move || -> LocalFuture<()> {
                 Box::pin(WorkerThread::new(context, commanded, epochs, outcomes).run())
             };
             let done = env

@@ -37,7 +37,7 @@ impl Group {
             (Some(instance), true) => {
                 let id = format!("{instance}-{:032x}", ids.id());
                 if let Some(old) = self.instances.get(instance).cloned() {
-                    return Ok(self.replace(&old, id, request, now));
+                    return Ok(self.replace(&old, &id, request, now));
                 }
                 id
             }
@@ -81,28 +81,25 @@ impl Group {
     }
 
     /// A static member came back under a new id: its predecessor is fenced and its place kept.
-    fn replace(&mut self, old: &str, id: String, request: JoinRequest, now: Duration) -> Ticket {
+    fn replace(&mut self, old: &str, id: &str, request: JoinRequest, now: Duration) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket {
-            member: id.clone(),
+            member: id.to_owned(),
             instance: request.instance.clone(),
             number: self.tickets,
         };
         if let Some(member) = self.members.remove(old) {
-            self.members.insert(id.clone(), member);
-        }
-        if let Some(instance) = &request.instance {
-            self.instances.insert(instance.clone(), id.clone());
+            self.members.insert(id.to_owned(), member);
         }
         let leads = self.leader == old;
         if leads {
-            self.leader.clone_from(&id);
+            id.clone_into(&mut self.leader);
         }
-        self.update(&id, request, now);
+        self.update(id, request, now);
         if self.phase == Phase::Stable {
-            self.answer(&id, ticket.number, leads);
+            self.answer(id, ticket.number, leads);
         } else {
-            if let Some(member) = self.members.get_mut(&id) {
+            if let Some(member) = self.members.get_mut(id) {
                 member.join = Join::Waiting(ticket.number);
             }
             self.rebalance(now);

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{Parked, State, Task, TaskKey, WorkerThread};
+use super::{Parked, State, Task, TaskKey, ThreadContext, WorkerThread};
 
 /// An at-least-once epoch is cut early when its outputs are that long.
 const EPOCH_BYTES: usize = 4 << 20;
@@ -43,6 +43,8 @@ pub(super) struct UnderWay {
     origins: Vec<Vec<Origin>>,
     /// The tasks it is a prefix of.
     tasks: Vec<TaskKey>,
+    /// It holds their tables and offsets too, not only what they sent.
+    whole: bool,
 }
 
 impl WorkerThread {
@@ -177,59 +179,74 @@ impl WorkerThread {
             id,
             origins,
             tasks: Vec::new(),
+            whole,
         };
         if whole {
-            self.dirty_since = None;
-            let purge = now.saturating_sub(self.last_purge) >= PURGE_INTERVAL;
-            if purge {
-                self.last_purge = now;
+            if let Err(failed) = self.add_tasks(now, &mut epoch, &mut under_way) {
+                return self.unencodable(failed);
             }
-            let mut failed = Vec::new();
-            for (key, task) in &mut self.tasks {
-                let State::Running(running) = &mut task.state else {
-                    continue;
-                };
-                if !running.core.progress() {
-                    continue;
-                }
+        } else {
+            let running = |task: &&Task| matches!(task.state, State::Running(_));
+            for (key, task) in self.tasks.iter().filter(|(_, task)| running(task)) {
                 under_way.tasks.push(*key);
                 epoch.tasks.push((task.id.clone(), task.assignment));
-                let added = add_task(
-                    &self.context.recovery,
-                    *key,
-                    &running.core,
-                    &mut epoch,
-                    &mut under_way,
-                );
-                if let Err(error) = added {
-                    failed.push((*key, error));
-                }
-                if purge {
-                    self.context.recovery.purge(&running.core, &mut epoch.purge);
-                }
-            }
-            if !failed.is_empty() {
-                // Nothing was handed over yet; the others are rolled back with them and go on.
-                self.roll_back("a changed table entry does not encode");
-                for (key, error) in failed {
-                    if let Some(Task {
-                        state: State::Running(running),
-                        ..
-                    }) = self.tasks.get_mut(&key)
-                    {
-                        running.park(Parked {
-                            record: None,
-                            reason: error.to_string(),
-                        });
-                    }
-                }
-                return;
             }
         }
         self.under_way = Some(under_way);
         if self.epochs.send(epoch).is_err() {
             tracing::error!("the committer ended; nothing more can be stored");
             self.closed = true;
+        }
+    }
+
+    /// Adds the tables and positions of all tasks with something new, or tells which cannot be.
+    fn add_tasks(
+        &mut self,
+        now: Duration,
+        epoch: &mut Epoch,
+        under_way: &mut UnderWay,
+    ) -> Result<(), Vec<(TaskKey, Error)>> {
+        self.dirty_since = None;
+        let purge = now.saturating_sub(self.last_purge) >= PURGE_INTERVAL;
+        if purge {
+            self.last_purge = now;
+        }
+        let mut failed = Vec::new();
+        for (key, task) in &mut self.tasks {
+            let State::Running(running) = &mut task.state else {
+                continue;
+            };
+            if !running.core.progress() {
+                continue;
+            }
+            under_way.tasks.push(*key);
+            epoch.tasks.push((task.id.clone(), task.assignment));
+            let added = add_task(&self.context, *key, &running.core, epoch, under_way);
+            if let Err(error) = added {
+                failed.push((*key, error));
+            }
+            if purge {
+                self.context.recovery.purge(&running.core, &mut epoch.purge);
+            }
+        }
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed)
+        }
+    }
+
+    /// Nothing was handed over yet: the tasks at fault are parked, the others go on from the last epoch.
+    fn unencodable(&mut self, failed: Vec<(TaskKey, Error)>) {
+        self.roll_back("a changed table entry does not encode");
+        for (key, error) in failed {
+            let task = self.tasks.get_mut(&key).map(|task| &mut task.state);
+            if let Some(State::Running(running)) = task {
+                running.park(Parked {
+                    record: None,
+                    reason: error.to_string(),
+                });
+            }
         }
     }
 
@@ -246,29 +263,41 @@ impl WorkerThread {
                     tracing::warn!(%reason, "epoch is not stored, its tasks are no longer ours");
                     self.roll_back(&reason);
                 }
-                Outcome::StoreFailed(reason) => {
-                    self.committed(&under_way);
-                    for key in &under_way.tasks {
-                        if let Some(Task {
-                            state: State::Running(running),
-                            ..
-                        }) = self.tasks.get_mut(key)
-                        {
-                            let reason = format!(
-                                "a table's store failed, the changelog has all of it: {reason}"
-                            );
-                            running.park(Parked {
-                                record: None,
-                                reason,
-                            });
-                        }
-                    }
-                }
+                Outcome::StoreFailed(reason) => self.store_failed(&under_way, &reason),
             }
         }
     }
 
+    /// The log has the epoch and a store has not: the tasks with stores are recovered anew when
+    /// somebody has made room.
+    fn store_failed(&mut self, under_way: &UnderWay, reason: &str) {
+        self.committed(under_way);
+        for key in &under_way.tasks {
+            let Some(task) = self.tasks.get_mut(key) else {
+                continue;
+            };
+            let State::Running(running) = &task.state else {
+                continue;
+            };
+            if running
+                .core
+                .shards
+                .iter()
+                .any(|shard| shard.store().is_some())
+            {
+                let reason =
+                    format!("a table's store failed, its changelog has all of it: {reason}");
+                tracing::error!(task = %task.id, %reason, "task parked: resume it once there is room");
+                task.state = State::Refused(reason);
+            }
+        }
+        self.roll_back("a table's store failed");
+    }
+
     fn committed(&mut self, under_way: &UnderWay) {
+        if !under_way.whole {
+            return;
+        }
         for key in &under_way.tasks {
             let Some(Task {
                 state: State::Running(running),
@@ -399,7 +428,7 @@ impl WorkerThread {
 
 /// Adds a task's changed tables and positions to an epoch.
 fn add_task(
-    context: &crate::runtime::recovery::RecoveryContext,
+    context: &ThreadContext,
     key: TaskKey,
     core: &TaskCore,
     epoch: &mut Epoch,
@@ -407,7 +436,8 @@ fn add_task(
 ) -> Result<()> {
     let written = context.clock.now();
     let mut failed = None;
-    let sub = context.plan.sub(&core.id.subtopology);
+    let plan = &context.recovery.plan;
+    let sub = plan.sub(&core.id.subtopology);
     for (shard, changelog) in core
         .shards
         .iter()
@@ -451,11 +481,12 @@ fn add_task(
     }
     core.cut();
     for source in core.sources().iter() {
-        let topic = context.plan.ids.get(&source.partition.topic).copied();
+        let topic = plan.ids.get(&source.partition.topic).copied();
         let note = OffsetNote {
             epoch: epoch.id,
             topic: topic.unwrap_or(faustus_core::TopicId(0)),
             stream_time: core.stream_time(),
+            committer: Arc::clone(&context.committer),
         };
         epoch.offsets.push(OffsetCommit {
             partition: source.partition.clone(),

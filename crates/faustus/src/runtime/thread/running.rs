@@ -44,6 +44,8 @@ enum Reader {
 /// A source partition and who reads it.
 struct Source {
     partition: TopicPartition,
+    /// The position after what was delivered.
+    position: Offset,
     reader: Reader,
     /// The lanes of all agents that read it.
     lanes: Vec<usize>,
@@ -61,6 +63,8 @@ struct LaneSlot {
     start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
     instance: Option<LocalFuture<Result>>,
     waker: Waker,
+    /// The first instance starts at once, the ones after it when there is an event for them.
+    started: bool,
     /// What the lane had taken when the instance started.
     taken_at_start: u64,
     idle_ends: u32,
@@ -112,6 +116,7 @@ impl Running {
                 let turn = group.map(|group| Rc::clone(turns.entry((group, lane)).or_default()));
                 let of = (lane, agent.concurrency);
                 let name = Arc::clone(&agent.name);
+                waker.wake_by_ref();
                 let core = LaneCore::new(name, of, Rc::clone(&core), turn, waker.clone());
                 readers.0.push(lanes.len());
                 lanes.push(LaneSlot {
@@ -120,6 +125,7 @@ impl Running {
                     start: Arc::clone(&agent.start),
                     instance: None,
                     waker,
+                    started: false,
                     taken_at_start: 0,
                     idle_ends: 0,
                     lone_failures: 0,
@@ -135,6 +141,7 @@ impl Running {
             let (lanes, agents) = by_topic.remove(topic).unwrap_or_default();
             Source {
                 partition: source.partition.clone(),
+                position: source.cut,
                 reader: Reader::Opening(open(log, &source.partition, source.cut)),
                 lanes,
                 agents,
@@ -181,6 +188,7 @@ impl Running {
             Poll::Pending => {}
             Poll::Ready(Err(error)) => self.source_failed(index, &error),
             Poll::Ready(Ok(fetched)) => {
+                source.position = fetched.position;
                 let agents = if fetched.batch.is_empty() {
                     0
                 } else {
@@ -200,13 +208,9 @@ impl Running {
     fn source_failed(&mut self, index: usize, error: &TransportError) {
         let source = &mut self.sources[index];
         if error.is_transient() {
-            let position = match &source.reader {
-                Reader::Open(reader) => reader.position(),
-                Reader::Opening(_) => self.core.sources()[index].cut,
-            };
             tracing::warn!(partition = %source.partition, %error, "reading goes on when the log is back");
             let (log, partition) = (Arc::clone(&self.log), source.partition.clone());
-            source.reader = Reader::Opening(open(&log, &partition, position));
+            source.reader = Reader::Opening(open(&log, &partition, source.position));
             source.waker.wake_by_ref();
             return;
         }
@@ -228,14 +232,15 @@ impl Running {
         }
         lane.core.refill_budget();
         if lane.instance.is_none() {
-            if self.draining || self.parked.is_some() || !lane.core.has_work() {
+            let first = !std::mem::replace(&mut lane.started, true);
+            if self.draining || self.parked.is_some() || !(first || lane.core.has_work()) {
                 return;
             }
             lane.taken_at_start = lane.core.taken();
             let started = catch_unwind(AssertUnwindSafe(|| (lane.start)(Rc::clone(&lane.core))));
             match started {
                 Ok(instance) => lane.instance = Some(instance),
-                Err(panic) => return self.failed(index, panicked(&*panic), now),
+                Err(panic) => return self.failed(index, &panicked(&*panic), now),
             }
         }
         let Some(instance) = lane.instance.as_mut() else {
@@ -247,17 +252,20 @@ impl Running {
             Ok(Poll::Pending) => {
                 // A parked lane keeps its failure until it is resumed.
                 if let Some(error) = lane.core.failure().filter(|_| self.parked.is_none()) {
-                    self.failed(index, error, now);
+                    if lane.core.failed_in_hand() {
+                        lane.instance = None;
+                    }
+                    self.failed(index, &error, now);
                 }
             }
             Ok(Poll::Ready(Ok(()))) => self.ended(index, now),
             Ok(Poll::Ready(Err(error))) => {
                 lane.instance = None;
-                self.failed(index, error, now);
+                self.failed(index, &error, now);
             }
             Err(panic) => {
                 lane.instance = None;
-                self.failed(index, panicked(&*panic), now);
+                self.failed(index, &panicked(&*panic), now);
             }
         }
     }
@@ -267,7 +275,7 @@ impl Running {
         let lane = &mut self.lanes[index];
         lane.instance = None;
         if let Some(error) = lane.core.failure() {
-            return self.failed(index, error, now);
+            return self.failed(index, &error, now);
         }
         lane.core.complete();
         if lane.core.is_draining() {
@@ -292,7 +300,7 @@ impl Running {
     }
 
     /// The event in flight failed, or the instance without one.
-    fn failed(&mut self, index: usize, error: Error, now: Duration) {
+    fn failed(&mut self, index: usize, error: &Error, now: Duration) {
         let lane = &mut self.lanes[index];
         lane.core.roll_back();
         if self.draining {
@@ -339,7 +347,7 @@ impl Running {
                 lane.core.skip();
             }
             Verdict::Park => {
-                lane.core.refuse_event(error.clone());
+                lane.core.refuse_event(Error::clone(error));
                 let reason = format!("agent {agent} failed: {error}");
                 self.park(Parked {
                     record: Some((partition, offset)),

@@ -1,0 +1,325 @@
+//! Tables and where they are kept: recovery from changelogs and stores.
+
+use std::{sync::Arc, time::Duration};
+
+use faustus::{FailurePolicy, Guarantee, TaskState, TopicConfig, TopicPartition};
+use faustus_core::{
+    BatchBuilder, Offset, OffsetSpec, Outgoing, StoreProvider, Timestamp, TopicName, Transport,
+};
+use faustus_store::MemoryStores;
+
+use crate::{
+    bank::{self, for_seeds, settings},
+    flow::{Controls, app, counts, expect, send},
+};
+
+const KEYS: [&str; 4] = ["a", "b", "a", "c"];
+
+fn after_once() -> Vec<(&'static str, u64)> {
+    vec![("a", 2), ("b", 1), ("c", 1)]
+}
+
+fn after_twice() -> Vec<(&'static str, u64)> {
+    vec![("a", 4), ("b", 2), ("c", 2)]
+}
+
+#[test]
+fn a_store_that_survives_a_crash_is_used_and_right() {
+    for_seeds(async |cluster, guarantee| {
+        let mut stores = Arc::new(MemoryStores::new());
+        let mut sums = std::collections::BTreeMap::new();
+        for round in 0..4 {
+            let worker =
+                cluster.worker_with_stores(bank::app(), settings(guarantee), Arc::clone(&stores));
+            worker.faults().delay_all(Duration::from_millis(2));
+            for (account, sum) in bank::send(&cluster, round * 30 + 1, 30).await {
+                *sums.entry(account).or_default() += sum;
+            }
+            if guarantee == Guarantee::ExactlyOnce {
+                cluster
+                    .sleep(Duration::from_millis(cluster.seed() * 3))
+                    .await;
+                worker.crash();
+                stores = Arc::new(stores.after_crash());
+            } else {
+                worker.shutdown().await.unwrap();
+            }
+        }
+        let worker =
+            cluster.worker_with_stores(bank::app(), settings(guarantee), Arc::clone(&stores));
+        cluster.settle().await;
+        assert_eq!(
+            worker.table::<String, u64>("totals").await,
+            sums,
+            "seed {}",
+            cluster.seed()
+        );
+        assert_eq!(
+            cluster.changelog::<String, u64>("bank", "totals").await,
+            sums
+        );
+    });
+}
+
+/// Runs an application with a store, does something while it is down, and runs it again.
+fn restart_with_store(between: &impl AsyncFn(&faustus::testing::Cluster, &MemoryStores)) {
+    for_seeds(async |cluster, guarantee| {
+        let stores = Arc::new(MemoryStores::new());
+        let provider = Arc::clone(&stores);
+        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker_with_stores(flow(), settings(guarantee), Arc::clone(&provider));
+        send(&cluster, &KEYS).await;
+        cluster.settle().await;
+        worker.shutdown().await.unwrap();
+        between(&cluster, &stores).await;
+        let worker = cluster.worker_with_stores(flow(), settings(guarantee), provider);
+        send(&cluster, &KEYS).await;
+        cluster.settle().await;
+        assert_eq!(
+            worker.table::<String, u64>("counts").await,
+            expect(&after_twice())
+        );
+        assert_eq!(counts(&cluster).await, expect(&after_twice()));
+    });
+}
+
+#[test]
+fn a_store_older_than_its_tombstones_is_rebuilt() {
+    restart_with_store(&async |cluster, _| cluster.sleep(Duration::from_secs(25 * 3600)).await);
+}
+
+#[test]
+fn a_store_that_is_gone_is_rebuilt() {
+    restart_with_store(&async |_, stores| stores.destroy("counts", 0).unwrap());
+}
+
+#[test]
+fn a_store_ahead_of_the_log_is_rebuilt() {
+    restart_with_store(&async |_, stores| {
+        let store = stores.open("counts", 0).unwrap();
+        let mut checkpoint = store.checkpoint().unwrap().unwrap();
+        checkpoint.offset = Offset(10_000);
+        let wrong = faustus_core::Change {
+            key: b"\"a\""[..].into(),
+            value: Some(b"99"[..].into()),
+        };
+        store.apply(&[wrong], &checkpoint).unwrap();
+    });
+}
+
+#[test]
+fn a_store_of_another_topic_is_rebuilt() {
+    restart_with_store(&async |_, stores| {
+        let store = stores.open("counts", 0).unwrap();
+        let mut checkpoint = store.checkpoint().unwrap().unwrap();
+        checkpoint.changelog = faustus_core::TopicId(1);
+        let wrong = faustus_core::Change {
+            key: b"\"z\""[..].into(),
+            value: Some(b"99"[..].into()),
+        };
+        store.apply(&[wrong], &checkpoint).unwrap();
+    });
+}
+
+#[test]
+fn a_recovered_table_holds_what_lies_above_a_dead_workers_open_transaction() {
+    for_seeds(async |cluster, guarantee| {
+        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker(flow(), settings(guarantee));
+        send(&cluster, &KEYS).await;
+        cluster.settle().await;
+        worker.shutdown().await.unwrap();
+        // A dead worker's transaction in the changelog, and a later one that was committed.
+        let log = cluster.log();
+        let changelog = TopicPartition::new("flow-counts-changelog", 0);
+        let record = |key: &[u8], value: &[u8]| {
+            let mut records = BatchBuilder::new();
+            records.push(Timestamp(1), Some(key), Some(value));
+            vec![Outgoing {
+                partition: changelog.clone(),
+                batch: records.build(),
+            }]
+        };
+        let mut dead = log
+            .transactional_producer("dead", Duration::from_secs(60))
+            .await
+            .unwrap();
+        dead.begin().await.unwrap();
+        dead.publish(record(b"\"a\"", b"99")).await.unwrap();
+        drop(dead);
+        let mut alive = log.producer().await.unwrap();
+        alive.publish(record(b"\"later\"", b"7")).await.unwrap();
+        let admin = log.admin();
+        let partition = std::slice::from_ref(&changelog);
+        let stable = admin
+            .offsets(partition, OffsetSpec::LastStable)
+            .await
+            .unwrap();
+        let high = admin
+            .offsets(partition, OffsetSpec::HighWatermark)
+            .await
+            .unwrap();
+        assert!(stable < high, "the open transaction holds readers back");
+        let worker = cluster.worker(flow(), settings(guarantee));
+        cluster.settle().await;
+        let mut expected = expect(&after_once());
+        expected.insert("later".to_owned(), 7);
+        assert_eq!(worker.table::<String, u64>("counts").await, expected);
+    });
+}
+
+#[test]
+fn a_topic_with_another_number_of_partitions_than_its_table_is_refused() {
+    for_seeds(async |cluster, guarantee| {
+        cluster
+            .create_topic("flow-counts-changelog", 3, TopicConfig::default())
+            .await;
+        let worker = cluster.worker(
+            app(&Controls::default(), 1, FailurePolicy::default()),
+            settings(guarantee),
+        );
+        let error = worker.ended().await.unwrap_err().to_string();
+        assert!(
+            error.contains("changelog flow-counts-changelog of 3 partitions"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn a_changelog_record_that_does_not_decode_parks_the_task() {
+    for_seeds(async |cluster, guarantee| {
+        cluster
+            .create_topic("flow-counts-changelog", 1, TopicConfig::default())
+            .await;
+        cluster
+            .send_bytes(
+                "flow-counts-changelog",
+                Some(b"\"a\""),
+                Some(b"garbage"),
+                Timestamp(1),
+            )
+            .await;
+        let worker = cluster.worker(
+            app(&Controls::default(), 1, FailurePolicy::default()),
+            settings(guarantee),
+        );
+        cluster.sleep(Duration::from_secs(5)).await;
+        let status = &worker.status().await[0];
+        assert!(
+            matches!(&status.state, TaskState::Parked(why) if why.contains("does not decode")),
+            "{status:?}"
+        );
+    });
+}
+
+#[test]
+fn a_source_that_was_made_again_parks_the_task() {
+    for_seeds(async |cluster, guarantee| {
+        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker(flow(), settings(guarantee));
+        send(&cluster, &KEYS).await;
+        cluster.settle().await;
+        worker.shutdown().await.unwrap();
+        let coordinator = cluster.log().coordinator("flow");
+        let events = [TopicPartition::new("events", 0)];
+        let committed = coordinator.fetch_offsets(&events, true).await.unwrap()[0]
+            .clone()
+            .unwrap();
+        cluster
+            .log()
+            .admin()
+            .delete_topic(&TopicName::from("events"))
+            .await
+            .unwrap();
+        cluster
+            .create_topic("events", 1, TopicConfig::default())
+            .await;
+        // A broker may keep the offset of the old topic.
+        let mut commit = faustus_core::OffsetCommit::new(events[0].clone(), Offset(0));
+        commit.metadata = committed.metadata;
+        let nobody = faustus_core::GroupIdentity::none("flow");
+        coordinator
+            .commit_offsets(nobody, vec![commit])
+            .await
+            .unwrap();
+        let worker = cluster.worker(flow(), settings(guarantee));
+        cluster.sleep(Duration::from_secs(5)).await;
+        let status = &worker.status().await[0];
+        assert!(
+            matches!(&status.state, TaskState::Parked(why) if why.contains("made again")),
+            "{status:?}"
+        );
+    });
+}
+
+#[test]
+fn old_events_survive_the_way_through_group_by() {
+    for_seeds(async |cluster, guarantee| {
+        let forever = || TopicConfig {
+            retention: Some(None),
+            ..TopicConfig::default()
+        };
+        cluster.create_topic("orders", 8, forever()).await;
+        let year_2001 = Timestamp(1_000_000_000_000);
+        for i in 0..50_u64 {
+            let order = format!(r#"{{"account":"a{}","amount":{i}}}"#, i % 5);
+            cluster
+                .send_bytes(
+                    "orders",
+                    Some(&i.to_be_bytes()),
+                    Some(order.as_bytes()),
+                    year_2001,
+                )
+                .await;
+        }
+        // The worker is slow to come: whatever broker retention does, it has done.
+        let grouping = cluster.worker(bank::app(), settings(guarantee));
+        cluster.sleep(Duration::from_millis(20)).await;
+        grouping.crash();
+        cluster.sleep(Duration::from_secs(30 * 24 * 3600)).await;
+        cluster.log().clean();
+        let worker = cluster.worker(bank::app(), settings(guarantee));
+        cluster.settle().await;
+        let total: u64 = worker.table::<String, u64>("totals").await.values().sum();
+        let exact = (0..50).sum::<u64>();
+        if guarantee == Guarantee::ExactlyOnce {
+            assert_eq!(total, exact);
+        } else {
+            assert!(total >= exact);
+        }
+        let replies = cluster.records("order-totals").await;
+        assert!(
+            replies.iter().all(|reply| reply.timestamp == year_2001),
+            "outputs have the event's time"
+        );
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_stops_nothing_for_ever() {
+    for_seeds(async |cluster, guarantee| {
+        let stores = Arc::new(MemoryStores::new());
+        let provider = Arc::clone(&stores);
+        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker_with_stores(flow(), settings(guarantee), provider);
+        send(&cluster, &["first"]).await;
+        cluster.settle().await;
+        stores.set_full(true);
+        send(&cluster, &KEYS).await;
+        cluster.sleep(Duration::from_secs(5)).await;
+        let status = &worker.status().await[0];
+        assert!(
+            matches!(&status.state, TaskState::Parked(why) if why.contains("store")),
+            "{status:?}"
+        );
+        stores.set_full(false);
+        worker.handle().resume();
+        send(&cluster, &KEYS).await;
+        cluster.settle().await;
+        let mut expected = expect(&after_twice());
+        expected.insert("first".to_owned(), 1);
+        assert_eq!(counts(&cluster).await, expected, "seed {}", cluster.seed());
+        assert_eq!(worker.table::<String, u64>("counts").await, expected);
+    });
+}

@@ -1,0 +1,84 @@
+//! Workers that hang: threads that do not answer, processes that stop and wake.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use faustus::Guarantee;
+
+use crate::bank::{self, Total, for_seeds, settings};
+
+fn add(sums: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
+    for (account, sum) in more {
+        *sums.entry(account).or_default() += sum;
+    }
+}
+
+async fn check(
+    cluster: &faustus::testing::Cluster,
+    guarantee: Guarantee,
+    sums: &BTreeMap<String, u64>,
+) {
+    let totals = cluster.changelog::<String, u64>("bank", "totals").await;
+    let seed = cluster.seed();
+    match guarantee {
+        Guarantee::ExactlyOnce => {
+            assert_eq!(&totals, sums, "seed {seed}");
+            let mut seen = std::collections::BTreeSet::new();
+            for record in cluster.records("order-totals").await {
+                let Total { account, total } = record.json();
+                assert!(
+                    seen.insert((account.clone(), total)),
+                    "seed {seed}: {account} {total} came twice"
+                );
+            }
+        }
+        Guarantee::AtLeastOnce => {
+            for (account, sum) in sums {
+                assert!(totals[account] >= *sum, "seed {seed}: {account}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_sleeps_through_its_session_wakes_as_a_zombie_and_stores_nothing() {
+    for_seeds(async |cluster, guarantee| {
+        let first = cluster.worker(bank::app(), settings(guarantee));
+        first.faults().delay_all(Duration::from_millis(2));
+        let mut sums = bank::send(&cluster, 1, 30).await;
+        let second = cluster.worker(bank::app(), settings(guarantee));
+        cluster.sleep(Duration::from_millis(500)).await;
+        add(&mut sums, bank::send(&cluster, 31, 30).await);
+        cluster
+            .sleep(Duration::from_micros(cluster.seed() * 733))
+            .await;
+        first.freeze();
+        add(&mut sums, bank::send(&cluster, 61, 30).await);
+        cluster.sleep(Duration::from_secs(90)).await;
+        first.thaw();
+        add(&mut sums, bank::send(&cluster, 91, 30).await);
+        cluster.settle().await;
+        check(&cluster, guarantee, &sums).await;
+        drop(second);
+    });
+}
+
+#[test]
+fn a_worker_thread_that_is_blocked_during_a_revoke_is_cut_off() {
+    for_seeds(async |cluster, guarantee| {
+        let first = cluster.worker(bank::app(), settings(guarantee));
+        first.faults().delay_all(Duration::from_millis(2));
+        let mut sums = bank::send(&cluster, 1, 30).await;
+        cluster.sleep(Duration::from_millis(cluster.seed())).await;
+        first.block_threads();
+        let second = cluster.worker(bank::app(), settings(guarantee));
+        add(&mut sums, bank::send(&cluster, 31, 30).await);
+        cluster.sleep(Duration::from_secs(200)).await;
+        assert!(
+            !second.status().await.is_empty(),
+            "the other worker was not held up"
+        );
+        first.thaw();
+        cluster.settle().await;
+        check(&cluster, guarantee, &sums).await;
+    });
+}

@@ -78,6 +78,9 @@ pub(crate) fn transactional(
     config
         .set("transactional.id", id)
         .set("transaction.timeout.ms", millis(timeout))
+        // A group coordinator that left the cluster keeps `send_offsets_to_transaction` waiting for
+        // any broker's connection to open or close (librdkafka 2.12): idle ones are closed for it.
+        .set("connections.max.idle.ms", "2000")
         // A record is worth nothing to a transaction that is over.
         .set("message.timeout.ms", millis(timeout))
         .set(

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Weak, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ pub(super) async fn watch(fetcher: Weak<Fetcher>, interval: Duration) {
         sleep(interval).await;
         let (cluster, signals) = match fetcher.upgrade() {
             None => return,
-            Some(fetcher) => (fetcher.cluster.clone(), fetcher.signals()),
+            Some(fetcher) => (Arc::clone(&fetcher.cluster), fetcher.signals()),
         };
         let topics: BTreeSet<&TopicName> = signals.iter().map(|s| &s.partition.topic).collect();
         let topics: Vec<TopicName> = topics.into_iter().cloned().collect();

@@ -86,20 +86,20 @@ impl Calls {
         (slot << RECORD_BITS) | record
     }
 
-    /// So many records are about to be handed over; their reports may come before that is done.
-    pub(super) fn handing_over(&mut self, slot: usize, records: usize) {
+    /// A record is about to be handed over; its report may come before that is done.
+    pub(super) fn handing_over(&mut self, slot: usize) {
         if let Some(call) = self.call(slot) {
-            call.open += records;
-            self.open += records;
+            call.open += 1;
+            self.open += 1;
         }
     }
 
-    /// One of them was not handed over after all; `failed` says why, if that is not known otherwise.
-    pub(super) fn not_taken(&mut self, slot: usize, failed: Option<Failed>) {
-        self.open -= 1;
+    /// It was not taken after all.
+    pub(super) fn not_taken(&mut self, slot: usize, failed: Failed) {
         if let Some(call) = self.call(slot) {
             call.open -= 1;
-            call.failed.extend(failed);
+            call.failed.push(failed);
+            self.open -= 1;
         }
     }
 
@@ -215,7 +215,7 @@ mod tests {
         let mut calls = Calls::default();
         let slot = calls.begin([2, 0, 1].into_iter());
         for _ in 0..3 {
-            calls.handing_over(slot, 1);
+            calls.handing_over(slot);
         }
         report(&mut calls, slot, 1, Some(11));
         calls.filled(slot);
@@ -233,7 +233,7 @@ mod tests {
     fn reports_before_the_last_record_is_handed_over_finish_nothing() {
         let mut calls = Calls::default();
         let slot = calls.begin([2].into_iter());
-        calls.handing_over(slot, 1);
+        calls.handing_over(slot);
         report(&mut calls, slot, 0, Some(0));
         assert_eq!(calls.next_finished(), None);
         calls.filled(slot);
@@ -244,7 +244,7 @@ mod tests {
     fn a_late_report_of_an_ended_call_is_dropped() {
         let mut calls = Calls::default();
         let slot = calls.begin([1].into_iter());
-        calls.handing_over(slot, 1);
+        calls.handing_over(slot);
         calls.end(slot);
         report(&mut calls, slot, 0, Some(0));
         assert_eq!((calls.open(), calls.next_finished()), (0, None));

@@ -142,7 +142,7 @@ mod tests {
         let mut calls = Calls::default();
         let slot = calls.begin([2, 2].into_iter());
         for (record, result) in reports.into_iter().enumerate() {
-            calls.handing_over(slot, 1);
+            calls.handing_over(slot);
             let result = result.map_err(|(code, perhaps_stored)| Undelivered {
                 code,
                 perhaps_stored,

@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::worker::{Command, Handle, Publish, Worker};
 use crate::{
-    background::{Background, Ended},
+    background::Background,
     directory::{Directory, TopicInfo},
 };
 
@@ -111,7 +111,7 @@ impl Lookup {
         self.background
             .run(async move { directory.look_up(&missing).await.map(drop) })
             .await
-            .unwrap_or_else(|Ended| Err(TransportError::Closed))?;
+            .unwrap_or(Err(TransportError::Closed))?;
         self.known(outgoing)?
             .ok_or_else(|| TransportError::Unavailable("topics change at the moment".to_owned()))
     }

@@ -133,22 +133,24 @@ impl Worker {
             let serving = Arc::new(AtomicBool::new(false));
             let calls = Arc::new(Mutex::new(Calls::default()));
             let client = make_client(&config, &calls, &serving, &commands);
-            let started = client.map_err(unavailable).and_then(|client| {
-                let mut worker = Self {
-                    client,
-                    config,
-                    commands,
-                    serving,
-                    topics: HashMap::new(),
-                    calls,
-                    pending: HashMap::new(),
-                    unreported: HashMap::new(),
-                    directory,
-                    transaction,
-                };
-                worker.init_transactions()?;
-                Ok(worker)
-            });
+            let started = client
+                .map_err(|error| no_producer(&error))
+                .and_then(|client| {
+                    let mut worker = Self {
+                        client,
+                        config,
+                        commands,
+                        serving,
+                        topics: HashMap::new(),
+                        calls,
+                        pending: HashMap::new(),
+                        unreported: HashMap::new(),
+                        directory,
+                        transaction,
+                    };
+                    worker.init_transactions()?;
+                    Ok(worker)
+                });
             drop(turn);
             match started {
                 // The producer is wanted no more if nobody hears that it is ready; its handle is
@@ -204,29 +206,12 @@ impl Worker {
         let mut number = 0;
         let now = limits::now();
         for (index, (outgoing, info)) in publish.outgoing.iter().zip(&publish.topics).enumerate() {
-            self.calls.lock().handing_over(slot, outgoing.batch.len());
             let lane = self.lane(&outgoing.partition, info);
             for (record_index, record) in outgoing.batch.iter().enumerate() {
-                let failed = match (limits::refuse(record, &info.limits, now), &lane) {
-                    (Some(reason), _) => {
-                        refused.insert((index, record_index), reason);
-                        Err(None)
-                    }
-                    (None, Ok(lane)) => self
-                        .hand_over(lane, record, Calls::opaque(slot, number))
-                        .map_err(|why| {
-                            Some(Failed {
-                                record: number,
-                                why,
-                            })
-                        }),
-                    (None, Err(why)) => Err(Some(Failed {
-                        record: number,
-                        why: *why,
-                    })),
-                };
-                if let Err(failed) = failed {
-                    self.calls.lock().not_taken(slot, failed);
+                if let Some(reason) = limits::refuse(record, &info.limits, now) {
+                    refused.insert((index, record_index), reason);
+                } else {
+                    self.hand_over(&lane, record, slot, number);
                 }
                 number += 1;
             }
@@ -245,35 +230,57 @@ impl Worker {
         self.calls.lock().filled(slot);
     }
 
-    /// Hands one record over; waits while librdkafka's queue is full.
+    /// Hands record `number` of the call over; waits while librdkafka's queue is full.
     fn hand_over(
         &mut self,
-        lane: &Lane,
+        lane: &Result<Lane, Undelivered>,
         record: RecordRef<'_>,
-        opaque: usize,
-    ) -> Result<(), Undelivered> {
-        if let Some(room) = lane.room {
-            let size = limits::at_most(record);
-            let unreported = self.unreported.get(&lane.partition).copied().unwrap_or(0);
-            // Whatever is unreported may share a batch with this record.
-            if unreported > 0 && unreported + size > room {
-                self.wait_for_reports(Duration::MAX);
-                self.unreported.clear();
-            }
-            *self.unreported.entry(lane.partition.clone()).or_default() += size;
+        slot: usize,
+        number: usize,
+    ) {
+        if let Ok(lane) = lane {
+            self.make_room(lane, record);
         }
-        loop {
-            match lane.topic.produce(lane.number, record, opaque) {
-                Ok(()) => return Ok(()),
-                Err(RDKafkaErrorCode::QueueFull) => self.client.serve(WAIT),
-                Err(code) => {
-                    return Err(Undelivered {
-                        code,
-                        perhaps_stored: false,
-                    });
+        // Before, as the report may come before the call returns.
+        self.calls.lock().handing_over(slot);
+        let handed = lane.as_ref().map_err(|why| *why).and_then(|lane| {
+            loop {
+                match lane
+                    .topic
+                    .produce(lane.number, record, Calls::opaque(slot, number))
+                {
+                    Ok(()) => return Ok(()),
+                    Err(RDKafkaErrorCode::QueueFull) => self.client.serve(WAIT),
+                    Err(code) => {
+                        return Err(Undelivered {
+                            code,
+                            perhaps_stored: false,
+                        });
+                    }
                 }
             }
+        });
+        if let Err(why) = handed {
+            let failed = Failed {
+                record: number,
+                why,
+            };
+            self.calls.lock().not_taken(slot, failed);
         }
+    }
+
+    /// Waits until `record` cannot make a batch larger than its topic takes: whatever is unreported
+    /// may share a batch with it.
+    fn make_room(&mut self, lane: &Lane, record: RecordRef<'_>) {
+        let Some(room) = lane.room else {
+            return;
+        };
+        let size = limits::at_most(record);
+        let unreported = self.unreported.get(&lane.partition).copied().unwrap_or(0);
+        if unreported > 0 && unreported + size > room {
+            self.wait_for_reports(Duration::MAX);
+        }
+        *self.unreported.entry(lane.partition.clone()).or_default() += size;
     }
 
     /// The way to `partition`.
@@ -314,6 +321,7 @@ impl Worker {
             }
             self.client.serve(WAIT.min(limit));
         }
+        self.unreported.clear();
         true
     }
 
@@ -377,15 +385,8 @@ impl Worker {
         };
         let outgoing = &pending.publish.outgoing[index];
         let record = outgoing.batch.get(record_index);
-        self.calls.lock().handing_over(slot, 1);
-        let opaque = Calls::opaque(slot, failed.record);
-        let handed = self
-            .lane(&outgoing.partition, &pending.publish.topics[index])
-            .and_then(|lane| self.hand_over(&lane, record, opaque));
-        if let Err(why) = handed {
-            let failed = Failed { why, ..failed };
-            self.calls.lock().not_taken(slot, Some(failed));
-        }
+        let lane = self.lane(&outgoing.partition, &pending.publish.topics[index]);
+        self.hand_over(&lane, record, slot, failed.record);
         self.wait_for_reports(Duration::MAX);
     }
 
@@ -467,6 +468,6 @@ impl Events for ProducerEvents {
     }
 }
 
-fn unavailable(error: NativeError) -> TransportError {
+fn no_producer(error: &NativeError) -> TransportError {
     TransportError::Invalid(format!("no producer can be made: {error}"))
 }

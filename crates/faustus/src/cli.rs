@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use faustus_core::{Offset, TopicPartition};
 use tracing_subscriber::EnvFilter;
 
-use crate::{App, Ended, Guarantee, Result, Settings, TokioClock, Worker, WorkerHandle, open_log};
+use crate::{
+    App, Ended, Guarantee, Result, Settings, TokioClock, Worker, WorkerHandle, open_log_for,
+};
 
 /// Run and look after an application of agents.
 #[derive(Debug, Parser)]
@@ -101,7 +103,7 @@ async fn run<S: Clone + Send + Sync + 'static>(app: App<S>, args: WorkerArgs) ->
             .map_or(defaults.session_timeout, std::time::Duration::from_secs),
         ..defaults
     };
-    let log = open_log(&address, Arc::new(TokioClock::real())).await?;
+    let log = open_log_for(&address, Arc::new(TokioClock::real()), &settings).await?;
     tracing::info!(app = %app.name(), log = %log.traits().name, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
     let (worker, handle) = Worker::new(app, log);
     for (partition, offset) in &args.skip {

@@ -81,7 +81,7 @@ pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
 pub use handler::{AgentFn, State, TaskFn};
 pub use key::{Key, MaybeKey};
-pub use open::open_log;
+pub use open::{open_log, open_log_for};
 pub use policy::FailurePolicy;
 pub use record::{Field, Record};
 pub use runtime::{Ended, TaskState, TaskStatus};

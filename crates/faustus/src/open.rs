@@ -5,7 +5,7 @@ use std::sync::Arc;
 use faustus_core::{Clock, Transport};
 use faustus_log::{DirectoryLog, DirectoryOptions, MemoryLog};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Settings};
 
 /// Opens the log at `address`.
 ///
@@ -38,9 +38,29 @@ use crate::{Error, Result};
 /// # }
 /// ```
 pub async fn open_log(address: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>> {
+    open_log_for(address, clock, &Settings::default()).await
+}
+
+/// Opens the log at `address` for a worker with these settings.
+///
+/// On Kafka a record that cannot be delivered is given up well before the worker's session ends, so
+/// that a worker whose tasks went to another one has nothing left to deliver.
+///
+/// # Errors
+///
+/// As [`open_log`].
+///
+/// # Cancel safety
+///
+/// Cancel safe.
+pub async fn open_log_for(
+    address: &str,
+    clock: Arc<dyn Clock>,
+    settings: &Settings,
+) -> Result<Arc<dyn Transport>> {
     match address.split_once("://") {
         Some(("memory", "")) => Ok(Arc::new(MemoryLog::new(clock, crate::worker::random()))),
-        Some(("kafka", servers)) => open_kafka(servers).await,
+        Some(("kafka", servers)) => open_kafka(servers, settings).await,
         Some(("file", path)) => open_directory(path, clock),
         Some((scheme, _)) => Err(Error::config(format!(
             "log {address:?} is of no known kind {scheme:?}: use memory://, kafka://host:port or a directory"
@@ -57,13 +77,17 @@ fn open_directory(path: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport
 }
 
 #[cfg(feature = "kafka")]
-async fn open_kafka(servers: &str) -> Result<Arc<dyn Transport>> {
+async fn open_kafka(servers: &str, settings: &Settings) -> Result<Arc<dyn Transport>> {
     let options = faustus_kafka::KafkaOptions::default();
+    let patience = options
+        .delivery_timeout
+        .min(settings.session_timeout * 2 / 3);
+    let options = options.delivery_timeout(patience);
     Ok(faustus_kafka::KafkaTransport::connect(servers, options).await?)
 }
 
 #[cfg(not(feature = "kafka"))]
-async fn open_kafka(servers: &str) -> Result<Arc<dyn Transport>> {
+async fn open_kafka(servers: &str, _: &Settings) -> Result<Arc<dyn Transport>> {
     Err(Error::config(format!(
         "kafka://{servers} needs Kafka's client: build with the cargo feature `kafka` of faustus"
     )))

@@ -54,7 +54,8 @@ impl Cluster {
         }
         let made: Vec<TopicName> = results
             .iter()
-            .filter(|(_, result)| result.is_ok())
+            // One that somebody else just made may not be known everywhere either.
+            .filter(|(_, result)| matches!(result, Ok(()) | Err(TransportError::TopicExists(_))))
             .map(|(topic, _)| topic.clone())
             .collect();
         self.settle(&made, |_, metadata| {

@@ -53,11 +53,15 @@ pub(super) fn answer(
     mut refused: BTreeMap<(usize, usize), String>,
 ) -> Result<Published, PublishError> {
     let mut worst: Option<&Failed> = None;
+    let mut innocent = BTreeMap::new();
     for failed in &call.failed {
-        let (batch, record) = call.place(failed.record);
+        let place = call.place(failed.record);
         match meaning(failed.why.code) {
-            Meaning::Refused | Meaning::Innocent => {
-                refused.insert((batch, record), failed.why.code.to_string());
+            Meaning::Refused => {
+                refused.insert(place, failed.why.code.to_string());
+            }
+            Meaning::Innocent => {
+                innocent.insert(place, failed.why.code.to_string());
             }
             _ => {
                 let graver = |worst: &Failed| gravity(failed) > gravity(worst);
@@ -69,6 +73,10 @@ pub(super) fn answer(
     }
     if let Some(failed) = worst {
         return Err(transport_error(call, outgoing, failed).into());
+    }
+    if refused.is_empty() {
+        // Nobody owns up, yet none of them was stored.
+        refused = innocent;
     }
     if refused.is_empty() {
         return Ok(Published {
@@ -170,6 +178,18 @@ mod tests {
             panic!("{error:?}");
         };
         assert_eq!((refusals[0].outgoing, refusals[0].record), (1, 1));
+    }
+
+    #[test]
+    fn who_shared_a_batch_with_a_refused_record_is_not_blamed() {
+        let guilty = Err((RDKafkaErrorCode::InvalidRecord, false));
+        let innocent = Err((RDKafkaErrorCode::InvalidDifferentRecord, false));
+        let error = outcome([Ok(4), innocent, guilty, innocent]).unwrap_err();
+        let PublishError::Refused(refusals) = error else {
+            panic!("{error:?}");
+        };
+        let places: Vec<_> = refusals.iter().map(|r| (r.outgoing, r.record)).collect();
+        assert_eq!(places, [(1, 0)]);
     }
 
     #[test]

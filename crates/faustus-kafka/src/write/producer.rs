@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use faustus_core::{
-    BoxFuture, Outgoing, Producer, PublishError, Published, TopicName, TransportError,
+    BoxFuture, Outgoing, Producer, PublishError, Published, Refusal, TopicName, TransportError,
 };
 use rdkafka::ClientConfig;
 use tokio::sync::{OnceCell, oneshot};
 
-use super::worker::{Command, Handle, Publish, Worker};
+use super::{
+    limits,
+    worker::{Command, Handle, Publish, Worker},
+};
 use crate::{
     background::Background,
-    directory::{Directory, TopicInfo},
+    directory::{Directory, Limits, TopicInfo},
 };
 
 /// What all idempotent producers of a transport share; started with the first.
@@ -116,7 +119,43 @@ impl Lookup {
             .ok_or_else(|| TransportError::Unavailable("topics change at the moment".to_owned()))
     }
 
-    /// As above; `None` if a topic has to be asked for.
+    /// Tells the guilty from the innocent among `suspects`: a broker refuses whole batches, and a
+    /// transaction cannot send their records again one by one. What the topics take by now tells,
+    /// as the broker would not have been asked otherwise.
+    pub(super) async fn judge(
+        &self,
+        outgoing: &[Outgoing],
+        suspects: Vec<Refusal>,
+    ) -> PublishError {
+        let before = self.known(outgoing);
+        for suspect in &suspects {
+            let topic = &outgoing[suspect.outgoing].partition.topic;
+            self.directory.forget(topic);
+        }
+        let topics = match self.topics(outgoing).await {
+            Ok(topics) => topics,
+            Err(error) => return error.into(),
+        };
+        let guilty = guilty(outgoing, &topics);
+        if !guilty.is_empty() {
+            return PublishError::Refused(guilty);
+        }
+        let limits = |topics: &[Arc<TopicInfo>]| -> Vec<Limits> {
+            topics.iter().map(|topic| topic.limits).collect()
+        };
+        match before {
+            Ok(Some(before)) if limits(&before) != limits(&topics) => {
+                TransportError::Aborted(format!(
+                    "a topic takes less at once than it did, so that {} record(s) were refused together",
+                    suspects.len()
+                ))
+                .into()
+            }
+            _ => PublishError::Refused(suspects),
+        }
+    }
+
+    /// As [`topics`](Self::topics); `None` if a topic has to be asked for.
     fn known(&self, outgoing: &[Outgoing]) -> Result<Option<Vec<Arc<TopicInfo>>>, TransportError> {
         let mut topics = Vec::with_capacity(outgoing.len());
         for outgoing in outgoing {
@@ -130,4 +169,22 @@ impl Lookup {
         }
         Ok(Some(topics))
     }
+}
+
+/// The records that their topics never take.
+fn guilty(outgoing: &[Outgoing], topics: &[Arc<TopicInfo>]) -> Vec<Refusal> {
+    let now = limits::now();
+    let batches = outgoing.iter().zip(topics).enumerate();
+    let refused = batches.flat_map(|(index, (outgoing, topic))| {
+        let records = outgoing.batch.iter().enumerate();
+        records.filter_map(move |(record, found)| {
+            let reason = limits::refuse(found, &topic.limits, now)?;
+            Some(Refusal {
+                outgoing: index,
+                record,
+                reason,
+            })
+        })
+    });
+    refused.collect()
 }

@@ -77,7 +77,14 @@ impl Producer for KafkaTransactionalProducer {
         &mut self,
         outgoing: Vec<Outgoing>,
     ) -> BoxFuture<'_, Result<Published, PublishError>> {
-        Box::pin(publish(&self.handle, &self.lookup, outgoing))
+        Box::pin(async move {
+            match publish(&self.handle, &self.lookup, outgoing.clone()).await {
+                Err(PublishError::Refused(suspects)) => {
+                    Err(self.lookup.judge(&outgoing, suspects).await)
+                }
+                published => published,
+            }
+        })
     }
 }
 

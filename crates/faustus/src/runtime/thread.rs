@@ -48,11 +48,12 @@ pub(crate) type TaskKey = u64;
 pub(crate) enum Command {
     /// Recover these tasks and run them, for the assignment of this number.
     Start { tasks: Vec<TaskId>, assignment: u64 },
-    /// Bring these tasks to an end: finish what is in flight until `deadline`, store it, answer.
+    /// Bring these tasks to an end: finish what is in flight until `deadline`, store it, and answer
+    /// whether all of it was finished.
     Stop {
         tasks: Vec<TaskId>,
         deadline: Duration,
-        done: oneshot::Sender<()>,
+        done: oneshot::Sender<bool>,
     },
     /// Forget all tasks of assignments up to this one and store nothing of them.
     Drop { assignment: u64 },
@@ -130,7 +131,9 @@ struct Task {
 struct Stopping {
     tasks: Vec<TaskKey>,
     deadline: Duration,
-    done: Option<oneshot::Sender<()>>,
+    /// Whether nothing in flight had to be abandoned.
+    finished: bool,
+    done: Option<oneshot::Sender<bool>>,
 }
 
 pub(crate) struct WorkerThread {
@@ -307,7 +310,13 @@ impl WorkerThread {
         self.outputs.borrow_mut().forget(key);
     }
 
-    fn stop(&mut self, ids: &[TaskId], deadline: Duration, done: oneshot::Sender<()>, _: Duration) {
+    fn stop(
+        &mut self,
+        ids: &[TaskId],
+        deadline: Duration,
+        done: oneshot::Sender<bool>,
+        _: Duration,
+    ) {
         let mut keys = Vec::new();
         for (key, task) in self
             .tasks
@@ -336,6 +345,7 @@ impl WorkerThread {
         self.stopping.push(Stopping {
             tasks: keys,
             deadline,
+            finished: true,
             done: Some(done),
         });
     }

@@ -377,7 +377,9 @@ impl Control {
         let patience = self.clock.sleep(self.drain * 2);
         tokio::select! {
             biased;
-            _ = join_all(waits) => {}
+            finished = join_all(waits) => {
+                self.cut |= finished.iter().any(|finished| *finished != Ok(true));
+            }
             () = patience => {
                 self.cut = true;
                 tracing::error!("a worker thread does not answer; what it did since its last epoch is dropped");

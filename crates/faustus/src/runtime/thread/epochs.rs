@@ -117,7 +117,8 @@ impl WorkerThread {
                 else {
                     return false;
                 };
-                if late {
+                if late && !running.is_drained() {
+                    stopping.finished = false;
                     running.abandon();
                 }
                 if !running.is_drained() {
@@ -135,7 +136,7 @@ impl WorkerThread {
             });
             if stopping.tasks.is_empty() {
                 if let Some(done) = stopping.done.take() {
-                    let _ = done.send(());
+                    let _ = done.send(stopping.finished);
                 }
                 continue;
             }
@@ -377,7 +378,10 @@ impl WorkerThread {
         let stopping: Vec<TaskKey> = self
             .stopping
             .iter_mut()
-            .flat_map(|stopping| std::mem::take(&mut stopping.tasks))
+            .flat_map(|stopping| {
+                stopping.finished &= stopping.tasks.is_empty();
+                std::mem::take(&mut stopping.tasks)
+            })
             .collect();
         // What is to end ends here: it has nothing left to store.
         self.tasks.retain(|key, _| !stopping.contains(key));

@@ -1,0 +1,118 @@
+//! The smallest application with a table, whose events a test can hold in flight.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use faustus::prelude::*;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::{Outside, outside::now};
+
+/// Keys whose events wait, and which events are done.
+#[derive(Clone, Default)]
+pub(crate) struct Controls {
+    gates: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
+    in_flight: Arc<Mutex<Vec<String>>>,
+    done: Arc<Mutex<Vec<String>>>,
+}
+
+impl Controls {
+    /// Holds events of `key` until [`open`](Self::open).
+    pub(crate) fn close(&self, key: &str) {
+        let gate = Arc::new(Semaphore::new(0));
+        self.gates.lock().insert(key.to_owned(), gate);
+    }
+
+    pub(crate) fn open(&self, key: &str) {
+        if let Some(gate) = self.gates.lock().remove(key) {
+            gate.close();
+        }
+    }
+
+    /// The keys of the events that are held now.
+    pub(crate) fn in_flight(&self) -> Vec<String> {
+        self.in_flight.lock().clone()
+    }
+
+    /// The keys of the events whose agent was through with them, in that order.
+    pub(crate) fn done(&self) -> Vec<String> {
+        self.done.lock().clone()
+    }
+
+    async fn pass(&self, key: &str) {
+        let gate = self.gates.lock().get(key).cloned();
+        if let Some(gate) = gate {
+            self.in_flight.lock().push(key.to_owned());
+            let _held = Held(self, key);
+            let _ = gate.acquire().await;
+        }
+    }
+}
+
+/// An event that is held, until it goes on or is dropped.
+struct Held<'a>(&'a Controls, &'a str);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut in_flight = self.0.in_flight.lock();
+        if let Some(index) = in_flight.iter().position(|key| key == self.1) {
+            in_flight.remove(index);
+        }
+    }
+}
+
+/// Counts events by key, and says each count.
+#[derive(Clone)]
+pub(crate) struct Flow {
+    counts: Table<String, u64>,
+    controls: Controls,
+}
+
+async fn count(State(flow): State<Flow>, mut events: Stream<String, u64>) -> faustus::Result {
+    let counts = events.bind(&flow.counts);
+    while let Some(event) = events.next().await? {
+        let key = String::from_utf8_lossy(event.key().unwrap_or_default()).into_owned();
+        let count = counts.update(&*key, |count| *count += 1)?;
+        event.reply(count);
+        flow.controls.pass(&key).await;
+        flow.controls.done.lock().push(key);
+    }
+    Ok(())
+}
+
+/// The flow `name`: `<name>-events` → table `counts` → `<name>-said`.
+pub(crate) fn app(name: &str, controls: &Controls, partitions: u32, lanes: u32) -> App<Flow> {
+    let app = App::new(name);
+    let events = app.topic::<String>(&format!("{name}-events"));
+    let said = app.topic::<u64>(&format!("{name}-said")).partitions(1);
+    let counts = app.table("counts");
+    app.with_state(Flow {
+        counts: counts.clone(),
+        controls: controls.clone(),
+    })
+    .agent(
+        &format!("{name}-count"),
+        &events.partitions(partitions),
+        |a| a.concurrency(lanes).table(&counts).sink(&said).run(count),
+    )
+}
+
+/// Sends one event per key to one partition.
+pub(crate) async fn send(outside: &Outside, name: &str, partition: u32, keys: &[String]) {
+    let events = keys.iter().map(|key| (partition, key, r#""event""#));
+    let topic = format!("{name}-events");
+    outside.send_to(&topic, now(), events).await;
+}
+
+/// The counts that a reader outside sees.
+pub(crate) async fn counts(outside: &Outside, name: &str) -> BTreeMap<String, u64> {
+    outside.changelog(name, "counts").await
+}
+
+/// Each of `keys` was counted and told exactly once.
+pub(crate) async fn check_once(outside: &Outside, name: &str, keys: &[String]) {
+    let expected: BTreeMap<String, u64> = keys.iter().map(|key| (key.clone(), 1)).collect();
+    assert_eq!(counts(outside, name).await, expected, "{name}");
+    let said = outside.records(&format!("{name}-said")).await;
+    assert_eq!(said.len(), keys.len(), "{name}: {said:?}");
+}

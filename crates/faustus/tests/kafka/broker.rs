@@ -1,0 +1,95 @@
+//! The broker of the tests: connections to it, with and without faults, and its settings.
+
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    sync::Arc,
+    time::Duration,
+};
+
+use faustus::{Guarantee, Settings, TokioClock, open_log};
+use faustus_core::{TopicName, Transport};
+use faustus_log::{Faults, FaultyTransport};
+
+use crate::common::{Outside, check, until};
+
+/// A connection of its own to the broker that the tests share.
+pub(crate) async fn connect() -> Arc<dyn Transport> {
+    connect_to(&kafka_testbed::shared().bootstrap()).await
+}
+
+/// A connection of its own to the brokers at `bootstrap`.
+pub(crate) async fn connect_to(bootstrap: &str) -> Arc<dyn Transport> {
+    let clock = Arc::new(TokioClock::real());
+    let log = open_log(&format!("kafka://{bootstrap}"), clock).await;
+    log.unwrap()
+}
+
+/// A connection of its own to the shared broker, whose calls fail as told.
+pub(crate) async fn faulty() -> (Arc<dyn Transport>, Faults) {
+    let faults = Faults::new(1);
+    let clock = Arc::new(TokioClock::real());
+    let log = FaultyTransport::new(connect().await, clock, faults.clone());
+    (Arc::new(log), faults)
+}
+
+/// Few threads and short waits.
+pub(crate) fn settings(guarantee: Guarantee) -> Settings {
+    Settings {
+        guarantee,
+        threads: 2,
+        session_timeout: Duration::from_secs(6),
+        drain_timeout: Duration::from_secs(3),
+        ..Settings::default()
+    }
+}
+
+/// Changes a setting of a topic that exists, as an administrator does.
+pub(crate) async fn alter(outside: &Outside, topic: &str, key: &str, value: &str) {
+    let address = kafka_testbed::shared().bootstrap();
+    let code = alter_config(&address, topic, key, value).unwrap();
+    assert_eq!(code, 0, "the broker's error code");
+    let name = [TopicName::from(topic)];
+    until(async || {
+        let found = outside.log().admin().describe_topics(&name).await.unwrap();
+        let now = found[0].as_ref().unwrap().config.get(key).cloned();
+        check(now.as_deref() == Some(value), now)
+    })
+    .await;
+}
+
+/// Asks for the change with one `IncrementalAlterConfigs` request; gives the topic's error code.
+fn alter_config(address: &str, topic: &str, key: &str, value: &str) -> io::Result<i16> {
+    const INCREMENTAL_ALTER_CONFIGS: i16 = 44;
+    const VERSION: i16 = 0;
+    const TOPIC: u8 = 2;
+    const SET: u8 = 0;
+    let text = |text: &str| {
+        let length = i16::try_from(text.len()).unwrap().to_be_bytes();
+        [&length, text.as_bytes()].concat()
+    };
+    let one = 1_i32.to_be_bytes();
+    let request = [
+        &INCREMENTAL_ALTER_CONFIGS.to_be_bytes()[..],
+        &VERSION.to_be_bytes(),
+        &7_i32.to_be_bytes(), // correlation id
+        &text("test"),
+        &one,
+        &[TOPIC],
+        &text(topic),
+        &one,
+        &text(key),
+        &[SET],
+        &text(value),
+        &[0], // not only to validate
+    ]
+    .concat();
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let length = u32::try_from(request.len()).unwrap().to_be_bytes();
+    socket.write_all(&[&length[..], &request].concat())?;
+    // Length, correlation id, throttle time, the number of topics, the code of the first.
+    let mut answer = [0; 18];
+    socket.read_exact(&mut answer)?;
+    Ok(i16::from_be_bytes([answer[16], answer[17]]))
+}

@@ -1,0 +1,17 @@
+//! Whole applications on a real Kafka.
+//!
+//! All tests share one broker, and each has names of its own there; those that harm the broker start
+//! another. What an application has done is read by a committed reader outside of it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../directory/common/mod.rs"]
+mod common;
+
+mod broker;
+mod failures;
+mod outage;
+mod outcomes;
+mod prefix;
+mod state;
+mod sums;

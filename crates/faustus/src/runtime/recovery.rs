@@ -337,7 +337,7 @@ impl TableRecovery<'_> {
         let table = &self.context.def.tables[self.changelog.table];
         let (store, from) = match &self.context.stores {
             Some(stores) => {
-                let (store, from) = self.open(stores, &range)?;
+                let (store, from) = self.open_when_free(stores, &range).await?;
                 (Some(store), from)
             }
             None => (None, range.start),
@@ -358,12 +358,36 @@ impl TableRecovery<'_> {
         Ok(shard)
     }
 
+    /// Opens the store once an earlier owner of the task in this process has let go of it: its last
+    /// epoch may still be on the way, or its thread hang.
+    async fn open_when_free(
+        &self,
+        stores: &Arc<dyn StoreProvider>,
+        range: &Range<Offset>,
+    ) -> Result<(Arc<dyn Store>, Offset)> {
+        let table = &self.context.def.tables[self.changelog.table].name;
+        let mut told = false;
+        loop {
+            match self.open(stores, range) {
+                Err(StoreError::Locked(reason)) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%table, task = %self.id, %reason, "recovery waits for the table's store");
+                    }
+                    self.context.clock.sleep(AGAIN).await;
+                }
+                opened => {
+                    return opened.map_err(|e| Error::from(e).context(format!("table {table}")));
+                }
+            }
+        }
+    }
+
     /// Opens the store, anew if it cannot be trusted, and tells where its changelog goes on.
     fn open(
         &self,
         stores: &Arc<dyn StoreProvider>,
         range: &Range<Offset>,
-    ) -> Result<(Arc<dyn Store>, Offset)> {
+    ) -> Result<(Arc<dyn Store>, Offset), StoreError> {
         let table = &self.context.def.tables[self.changelog.table];
         let partition = self.id.partition;
         let reason = match stores.open(&table.name, partition) {
@@ -388,7 +412,7 @@ impl TableRecovery<'_> {
                 Err(error) => error.to_string(),
             },
             Err(error @ StoreError::Corrupt(_)) => error.to_string(),
-            Err(error) => return Err(Error::from(error).context(format!("table {}", table.name))),
+            Err(error) => return Err(error),
         };
         tracing::warn!(table = %table.name, partition, %reason, "the table's store is rebuilt from its changelog");
         stores.destroy(&table.name, partition)?;

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use faustus::{FailurePolicy, Guarantee, TaskState, TopicConfig, TopicPartition};
 use faustus_core::{
-    BatchBuilder, Offset, OffsetSpec, Outgoing, StoreProvider, Timestamp, TopicName, Transport,
+    BatchBuilder, GroupError, Offset, OffsetSpec, Outgoing, StoreProvider, Timestamp, TopicName,
+    Transport,
 };
+use faustus_log::{Call, Fault, Rule};
 use faustus_store::MemoryStores;
 
 use crate::{
@@ -321,5 +323,34 @@ fn a_disk_that_is_full_stops_nothing_for_ever() {
         expected.insert("first".to_owned(), 1);
         assert_eq!(counts(&cluster).await, expected, "seed {}", cluster.seed());
         assert_eq!(worker.table::<String, u64>("counts").await, expected);
+    });
+}
+
+#[test]
+fn a_store_that_the_last_epoch_still_holds_is_waited_for() {
+    for_seeds(async |cluster, guarantee| {
+        let stores = Arc::new(MemoryStores::new());
+        let flow = app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker_with_stores(flow, settings(guarantee), stores);
+        send(&cluster, &KEYS).await;
+        cluster.settle().await;
+        let slow = Fault::Delay(Duration::from_secs(60));
+        worker.faults().add(Rule::new(Call::Commit, slow.clone()));
+        worker.faults().add(Rule::new(Call::CommitOffsets, slow));
+        send(&cluster, &KEYS).await;
+        cluster.sleep(Duration::from_secs(2)).await;
+        // The task is lost and comes back while the epoch is under way.
+        let unknown = Fault::Answer(GroupError::UnknownMember);
+        worker.faults().add(Rule::new(Call::Heartbeat, unknown));
+        cluster.settle().await;
+        let table = worker.table::<String, u64>("counts").await;
+        let expected = expect(&after_twice());
+        assert_eq!(counts(&cluster).await, table, "seed {}", cluster.seed());
+        match guarantee {
+            Guarantee::ExactlyOnce => assert_eq!(table, expected),
+            Guarantee::AtLeastOnce => {
+                assert!(expected.iter().all(|(key, count)| table[key] >= *count));
+            }
+        }
     });
 }

@@ -210,6 +210,8 @@ impl LaneCore {
             };
         }
         if self.replay.take() {
+            // Whatever the instance did while the event was away belongs to nothing.
+            self.roll_back();
             self.taken.set(self.taken.get() + 1);
             return Poll::Ready(self.current.borrow().clone());
         }
@@ -250,7 +252,12 @@ impl LaneCore {
     }
 
     /// Completes the event in flight, if there is one: what it did stays.
+    ///
+    /// One that is to be given again was not seen by the instance that now ends.
     pub(crate) fn complete(&self) {
+        if self.replay.get() {
+            return;
+        }
         let Some(event) = self.current.borrow_mut().take() else {
             return;
         };

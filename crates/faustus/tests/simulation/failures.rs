@@ -1,6 +1,12 @@
 //! Events that fail, records that do not decode, records that the log refuses.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use faustus::{
     CleanupPolicy, FailurePolicy, Guarantee, TaskState, Timestamp, TopicConfig, prelude::*,
@@ -319,5 +325,54 @@ fn an_event_whose_reply_is_too_long_fails_even_if_the_agent_goes_on() {
             expect(&[("a", 1), ("b", 1)])
         );
         assert_eq!(cluster.records("boasts").await.len(), 2);
+    });
+}
+
+/// Ends whenever nothing came for a second; its first event sends what the log refuses, once.
+async fn impatient(
+    State((compacted, refused)): State<(Topic<String>, Arc<AtomicBool>)>,
+    mut events: Stream<String>,
+) -> faustus::Result {
+    loop {
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(Duration::from_secs(1)) => return Ok(()),
+            event = events.next() => {
+                let Some(event) = event? else { return Ok(()) };
+                if refused.swap(true, Ordering::Relaxed) {
+                    event.send(&compacted, &**event, &event)?;
+                } else {
+                    event.send(&compacted, &(), &event)?;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_to_be_tried_again_is_not_completed_by_an_instance_that_ends() {
+    for_seeds(async |cluster, guarantee| {
+        compacted(&cluster).await;
+        let app = App::new("impatient");
+        let events = app.topic::<String>("events").partitions(1);
+        let topic = app.topic::<String>("compacted").partitions(1);
+        let patient = FailurePolicy::Retry {
+            max: 5,
+            backoff: Duration::from_secs(3),
+        };
+        let app = app
+            .with_state((topic, Arc::default()))
+            .agent("impatient", &events, |a| {
+                a.on_failure(patient).run(impatient)
+            });
+        let _worker = cluster.worker(app, settings(guarantee));
+        cluster.send("events", "k", &"one".to_owned()).await;
+        cluster.sleep(Duration::from_millis(1)).await;
+        cluster.send("events", "k", &"two".to_owned()).await;
+        cluster.settle().await;
+        let mut kept = kept(&cluster).await;
+        kept.sort();
+        kept.dedup();
+        assert_eq!(kept, ["one", "two"], "seed {}", cluster.seed());
     });
 }

@@ -323,6 +323,9 @@ impl Running {
         let can_pass = !matches!(error.kind(), ErrorKind::Data | ErrorKind::Configuration);
         let agent = Arc::clone(&lane.core.agent);
         let Some(event) = lane.core.current() else {
+            if lane.core.taken() > lane.taken_at_start {
+                lane.lone_failures = 0;
+            }
             lane.lone_failures += 1;
             match FailurePolicy::default().decide(lane.lone_failures, can_pass) {
                 Verdict::RetryAfter(wait) => {

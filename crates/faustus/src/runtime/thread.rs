@@ -203,6 +203,9 @@ impl WorkerThread {
                 return Poll::Ready(());
             }
             self.take_outcomes(cx);
+            if self.closed {
+                return Poll::Ready(());
+            }
             let worked = self.poll_ready(now);
             let wake_at = self.settle(now);
             if !worked && self.ready.len() == 0 {

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use faustus::{FailurePolicy, Guarantee, TaskState, TopicConfig, TopicPartition};
 use faustus_core::{
-    BatchBuilder, GroupError, Offset, OffsetSpec, Outgoing, StoreProvider, Timestamp, TopicName,
-    Transport,
+    BatchBuilder, Change, Checkpoint, GroupError, Offset, OffsetSpec, Outgoing, Store, StoreError,
+    StoreProvider, Timestamp, TopicName, Transport,
 };
 use faustus_log::{Call, Fault, Rule};
 use faustus_store::MemoryStores;
@@ -101,7 +102,7 @@ fn a_store_ahead_of_the_log_is_rebuilt() {
         let store = stores.open("counts", 0).unwrap();
         let mut checkpoint = store.checkpoint().unwrap().unwrap();
         checkpoint.offset = Offset(10_000);
-        let wrong = faustus_core::Change {
+        let wrong = Change {
             key: b"\"a\""[..].into(),
             value: Some(b"99"[..].into()),
         };
@@ -115,7 +116,7 @@ fn a_store_of_another_topic_is_rebuilt() {
         let store = stores.open("counts", 0).unwrap();
         let mut checkpoint = store.checkpoint().unwrap().unwrap();
         checkpoint.changelog = faustus_core::TopicId(1);
-        let wrong = faustus_core::Change {
+        let wrong = Change {
             key: b"\"z\""[..].into(),
             value: Some(b"99"[..].into()),
         };
@@ -352,5 +353,59 @@ fn a_store_that_the_last_epoch_still_holds_is_waited_for() {
                 assert!(expected.iter().all(|(key, count)| table[key] >= *count));
             }
         }
+    });
+}
+
+/// Stores whose writes panic.
+#[derive(Debug)]
+struct Broken(MemoryStores);
+
+#[derive(Debug)]
+struct BrokenStore(Box<dyn Store>);
+
+impl StoreProvider for Broken {
+    fn open(&self, table: &str, partition: u32) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(BrokenStore(self.0.open(table, partition)?)))
+    }
+
+    fn destroy(&self, table: &str, partition: u32) -> Result<(), StoreError> {
+        self.0.destroy(table, partition)
+    }
+}
+
+impl Store for BrokenStore {
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        self.0.checkpoint()
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        self.0.scan(visit)
+    }
+
+    fn apply(&self, _: &[Change], _: &Checkpoint) -> Result<(), StoreError> {
+        panic!("told to panic")
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn a_committer_that_dies_takes_its_worker_with_it() {
+    for_seeds(async |cluster, guarantee| {
+        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
+        let broken = Arc::new(Broken(MemoryStores::new()));
+        let worker = cluster.worker_with_stores(flow(), settings(guarantee), broken);
+        send(&cluster, &KEYS).await;
+        let ended = tokio::time::timeout(Duration::from_secs(100), worker.ended()).await;
+        assert!(ended.unwrap().is_err(), "seed {}", cluster.seed());
+        let _next = cluster.worker(flow(), settings(guarantee));
+        cluster.settle().await;
+        assert_eq!(counts(&cluster).await, expect(&after_once()));
     });
 }

@@ -253,7 +253,12 @@ impl WorkerThread {
     }
 
     pub(super) fn take_outcomes(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some((id, outcome))) = self.outcomes.poll_recv(cx) {
+        while let Poll::Ready(outcome) = self.outcomes.poll_recv(cx) {
+            let Some((id, outcome)) = outcome else {
+                tracing::error!("the committer ended; nothing more can be stored");
+                self.closed = true;
+                return;
+            };
             let Some(under_way) = self.under_way.take_if(|epoch| epoch.id == id) else {
                 continue;
             };

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use faustus::{FailurePolicy, Guarantee, TaskState, TopicConfig, TopicPartition};
+use faustus::{FailurePolicy, Guarantee, Settings, TaskState, TopicConfig, TopicPartition};
 use faustus_core::{
     BatchBuilder, Offset, OffsetSpec, Outgoing, StoreProvider, Timestamp, TopicName, Transport,
 };
+use faustus_log::{Call, Fault, Rule};
 use faustus_store::MemoryStores;
 
 use crate::{
@@ -321,5 +322,41 @@ fn a_disk_that_is_full_stops_nothing_for_ever() {
         expected.insert("first".to_owned(), 1);
         assert_eq!(counts(&cluster).await, expected, "seed {}", cluster.seed());
         assert_eq!(worker.table::<String, u64>("counts").await, expected);
+    });
+}
+
+#[test]
+fn a_task_that_comes_back_waits_until_its_old_epoch_lets_go_of_the_store() {
+    for_seeds(async |cluster, guarantee| {
+        let stores = Arc::new(MemoryStores::new());
+        let settings = || Settings {
+            session_timeout: Duration::from_secs(2),
+            ..settings(guarantee)
+        };
+        let worker = cluster.worker_with_stores(bank::app(), settings(), Arc::clone(&stores));
+        let mut sums = bank::send(&cluster, 1, 20).await;
+        cluster.settle().await;
+        // An epoch is on its way for longer than the session, while no heartbeat gets through.
+        worker
+            .faults()
+            .add(Rule::new(Call::Publish, Fault::Delay(Duration::from_secs(8))).times(2));
+        for (account, sum) in bank::send(&cluster, 21, 20).await {
+            *sums.entry(account).or_default() += sum;
+        }
+        cluster.sleep(Duration::from_millis(500)).await;
+        worker
+            .faults()
+            .add(Rule::new(Call::Heartbeat, Fault::unavailable()).times(5));
+        cluster.sleep(Duration::from_secs(20)).await;
+        cluster.settle().await;
+        let parked = |state: &TaskState| matches!(state, TaskState::Parked(_));
+        let status = worker.status().await;
+        assert!(!status.iter().any(|task| parked(&task.state)), "{status:?}");
+        let totals = worker.table::<String, u64>("totals").await;
+        if guarantee == Guarantee::ExactlyOnce {
+            assert_eq!(totals, sums, "seed {}", cluster.seed());
+        } else {
+            assert!(sums.iter().all(|(account, sum)| totals[account] >= *sum));
+        }
     });
 }

@@ -31,4 +31,4 @@ pub(crate) use spawn::{Spawn, Threads};
 pub use thread::{TaskState, TaskStatus};
 pub(crate) use topology::{AgentDef, AppDef, LocalFuture, TaskDef};
 pub use worker::Ended;
-pub(crate) use worker::{Environment, Request, run};
+pub(crate) use worker::{Answers, Environment, Request, run};

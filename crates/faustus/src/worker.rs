@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use faustus_core::{Clock, Offset, StoreProvider, TopicPartition, Transport};
 use faustus_store::FjallStores;
+use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     App, Codec, Ended, Error, Json, Result, Settings, TaskStatus, TokioClock,
-    runtime::{AppDef, Environment, Request, Spawn, Threads},
+    runtime::{Answers, AppDef, Environment, Request, Spawn, Threads},
 };
 
 /// An application with a log and settings, ready to run.
@@ -218,11 +219,15 @@ impl WorkerHandle {
         Ok(table)
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T> {
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Answers<T>>) -> Request,
+    ) -> Result<Vec<T>> {
         let ended = || Error::new(crate::ErrorKind::Lost, "the worker has ended");
         let (to, answer) = oneshot::channel();
         self.requests.send(request(to)).map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())
+        let answers = join_all(answer.await.map_err(|_| ended())?).await;
+        Ok(answers.into_iter().flatten().flatten().collect())
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Committer {
     pub(crate) transactional_id: String,
     pub(crate) transactional: Option<Box<dyn TransactionalProducer>>,
     pub(crate) producer: Option<Box<dyn Producer>>,
+    /// The epoch under way may be stored: its transaction ended and nobody knows how.
+    pub(crate) unknown: bool,
 }
 
 /// Why an attempt came to nothing.
@@ -87,7 +89,7 @@ impl Committer {
             };
             match attempt {
                 Ok(published) => break published,
-                Err(Stop::End(outcome)) => return outcome,
+                Err(Stop::End(outcome)) => return self.ended(outcome),
                 Err(Stop::Again(reason)) => {
                     tracing::warn!(%reason, "epoch is tried again");
                     self.clock.sleep(AGAIN).await;
@@ -105,11 +107,27 @@ impl Committer {
         }
     }
 
+    /// An end that leaves nothing stored, unless that is not known.
+    fn ended(&mut self, outcome: Outcome) -> Outcome {
+        match (std::mem::take(&mut self.unknown), outcome) {
+            (true, Outcome::Failed(reason) | Outcome::Lost(reason)) => Outcome::Unknown(reason),
+            (_, outcome) => outcome,
+        }
+    }
+
     async fn in_one_transaction(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
         let permit = self.permit(epoch).await?;
         if self.transactional.is_none() {
             self.prepare().await.map_err(lost_or_again)?;
-            if let Some(ended) = self.was_committed(epoch).await? {
+        }
+        if self.unknown {
+            let committed = self.was_committed(epoch).await?;
+            if committed.is_none() && !self.ownership.covers(&epoch.tasks) {
+                // Somebody else may have committed over it.
+                return Err(Stop::End(Outcome::Lost("the membership ended".to_owned())));
+            }
+            self.unknown = false;
+            if let Some(ended) = committed {
                 return Ok(ended);
             }
         }
@@ -149,6 +167,7 @@ impl Committer {
                 // A new producer of the same id ends the transaction one way or the other; what is
                 // committed then tells which.
                 self.transactional = None;
+                self.unknown = true;
                 Stop::Again(reason)
             }
             TransportError::Full(_) | TransportError::Corrupt(_) | TransportError::Closed => {
@@ -188,7 +207,9 @@ impl Committer {
                 }
                 Err(
                     GroupError::UnstableOffsets
-                    | GroupError::Transport(TransportError::Unavailable(_)),
+                    | GroupError::Transport(
+                        TransportError::Unavailable(_) | TransportError::OutcomeUnknown(_),
+                    ),
                 ) => {
                     self.clock.sleep(AGAIN).await;
                 }

@@ -46,6 +46,8 @@ pub(crate) enum Outcome {
     Failed(String),
     /// None of it counts, and the tasks belong to somebody else by now or soon.
     Lost(String),
+    /// Nobody could find out whether it counts.
+    Unknown(String),
     /// The log has it, but a store does not and is of no use any more.
     StoreFailed(String),
 }

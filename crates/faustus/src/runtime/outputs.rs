@@ -132,6 +132,31 @@ impl EpochOutputs {
         (outgoing, origins)
     }
 
+    /// Forgets what the events of `task` sent.
+    pub(crate) fn forget(&mut self, task: TaskKey) {
+        for &(topic, partition) in &self.used {
+            let pending = &mut self.topics[topic as usize][partition as usize];
+            if pending.origins.iter().all(|origin| origin.task != task) {
+                continue;
+            }
+            let before = std::mem::take(pending);
+            for (index, origin) in before.origins.into_iter().enumerate() {
+                let record = before.records.get(index);
+                if origin.task == task {
+                    self.bytes -= record.bytes();
+                } else {
+                    pending.records.push_record(record);
+                    pending.origins.push(origin);
+                }
+            }
+        }
+        let Self { topics, used, .. } = self;
+        used.retain(|&(topic, partition)| {
+            let pending = &topics[topic as usize][partition as usize];
+            !pending.origins.is_empty()
+        });
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

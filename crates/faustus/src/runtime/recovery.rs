@@ -67,7 +67,7 @@ impl RecoveryContext {
             &self.def,
             &sub,
             Rc::new(core),
-            &self.transport.log(),
+            (&self.transport.log(), &self.clock),
             queue,
             limit,
         )

@@ -261,8 +261,11 @@ impl WorkerThread {
                 done,
             } => self.stop(&tasks, deadline, done, now),
             Command::Drop { assignment } => {
-                self.tasks.retain(|_, task| task.assignment > assignment);
-                self.outputs.borrow_mut().clear();
+                let tasks = self.tasks.iter();
+                let old = tasks.filter(|(_, task)| task.assignment <= assignment);
+                for key in old.map(|(key, _)| *key).collect::<Vec<_>>() {
+                    self.forget(key);
+                }
             }
             Command::Skip(partition, offset) => {
                 for task in self.tasks.values_mut() {
@@ -282,9 +285,10 @@ impl WorkerThread {
     }
 
     fn start(&mut self, id: TaskId, assignment: u64) {
-        if let Some(task) = self.tasks.values_mut().find(|task| task.id == id) {
-            task.assignment = assignment;
-            return;
+        // A thread that was cut off still has what it was told to end: nothing of that may be stored.
+        let before = self.tasks.iter().find(|(_, task)| task.id == id);
+        if let Some(key) = before.map(|(key, _)| *key) {
+            self.forget(key);
         }
         let key = self.next_key;
         self.next_key += 1;
@@ -298,6 +302,12 @@ impl WorkerThread {
             },
         );
         self.ready.waker(Token::Recovery(key)).wake();
+    }
+
+    /// Drops a task with all that it did since its last epoch was cut.
+    fn forget(&mut self, key: TaskKey) {
+        self.tasks.remove(&key);
+        self.outputs.borrow_mut().forget(key);
     }
 
     fn stop(

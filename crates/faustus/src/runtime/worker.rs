@@ -48,13 +48,16 @@ pub enum Ended {
     Cut,
 }
 
+/// The answers of all threads, to be waited for by who asked: a thread may hang.
+pub(crate) type Answers<T> = Vec<oneshot::Receiver<Vec<T>>>;
+
 /// Asks of people, for a running worker.
 #[derive(Debug)]
 pub(crate) enum Request {
     Skip(TopicPartition, Offset),
     Resume,
-    Status(oneshot::Sender<Vec<TaskStatus>>),
-    Dump(Arc<str>, oneshot::Sender<Vec<(Vec<u8>, Vec<u8>)>>),
+    Status(oneshot::Sender<Answers<TaskStatus>>),
+    Dump(Arc<str>, oneshot::Sender<Answers<(Vec<u8>, Vec<u8>)>>),
     Shutdown,
 }
 
@@ -192,6 +195,7 @@ impl Control {
                 transactional_id: committer_id.clone(),
                 transactional: None,
                 producer: None,
+                unknown: false,
             };
             committer.prepare().await?;
             let context = ThreadContext {
@@ -234,7 +238,7 @@ impl Control {
                 request = requests.recv() => {
                     match request {
                         None | Some(Request::Shutdown) => break,
-                        Some(request) => self.serve_request(request).await,
+                        Some(request) => self.serve_request(request),
                     }
                     continue;
                 }
@@ -291,20 +295,18 @@ impl Control {
         }
     }
 
-    async fn serve_request(&mut self, request: Request) {
+    fn serve_request(&self, request: Request) {
         match request {
             Request::Skip(partition, offset) => {
                 self.tell_all(|| Command::Skip(partition.clone(), offset));
             }
             Request::Resume => self.tell_all(|| Command::Resume),
             Request::Status(answer) => {
-                let _ = answer.send(self.ask_all(Command::Status).await);
+                let _ = answer.send(self.ask_all(Command::Status));
             }
             Request::Dump(table, answer) => {
-                let _ = answer.send(
-                    self.ask_all(|to| Command::Dump(Arc::clone(&table), to))
-                        .await,
-                );
+                let answers = self.ask_all(|to| Command::Dump(Arc::clone(&table), to));
+                let _ = answer.send(answers);
             }
             Request::Shutdown => {}
         }
@@ -316,14 +318,13 @@ impl Control {
         }
     }
 
-    async fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<Vec<T>>) -> Command) -> Vec<T> {
-        let answers = self.threads.iter().map(|thread| {
+    fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<Vec<T>>) -> Command) -> Answers<T> {
+        let ask = |thread: &Thread| {
             let (to, answer) = oneshot::channel();
             let _ = thread.commands.send(command(to));
             answer
-        });
-        let answers = join_all(answers).await;
-        answers.into_iter().flatten().flatten().collect()
+        };
+        self.threads.iter().map(ask).collect()
     }
 
     /// Gives each task to the thread that has the fewest.

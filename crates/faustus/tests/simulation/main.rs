@@ -4,6 +4,7 @@
 
 mod bank;
 mod basics;
+mod chaos;
 mod crashes;
 mod failures;
 mod flow;

@@ -44,6 +44,43 @@ fn a_commit_of_unknown_outcome_is_neither_lost_nor_doubled() {
 }
 
 #[test]
+fn a_commit_of_unknown_outcome_that_cannot_be_found_out_is_neither_lost_nor_doubled() {
+    let lost = TransportError::OutcomeUnknown("connection lost".into());
+    let down = Fault::unavailable();
+    let troubles = [
+        // The answer to the question gets lost too.
+        Rule::new(Call::FetchOffsets, Fault::Before(lost)).times(3),
+        // No question can be asked until some of the tasks belong to the other worker.
+        Rule::new(Call::Producer, down).always(),
+    ];
+    for trouble in troubles {
+        for_seeds(async |cluster, _| {
+            let settings = Settings {
+                threads: 1,
+                ..settings(Guarantee::ExactlyOnce)
+            };
+            let first = cluster.worker(bank::app(), settings.clone());
+            let mut sums = bank::send(&cluster, 1, 30).await;
+            cluster.settle().await;
+            let unknown = Fault::unknown_with_effect();
+            first.faults().add(Rule::new(Call::Commit, unknown));
+            first.faults().add(trouble.clone());
+            let more = bank::send(&cluster, 31, 30).await;
+            more.into_iter()
+                .for_each(|(account, sum)| *sums.entry(account).or_default() += sum);
+            let second = cluster.worker(bank::app(), settings);
+            cluster.sleep(Duration::from_secs(60)).await;
+            first.faults().clear();
+            cluster.settle().await;
+            let mut seen = first.table::<String, u64>("totals").await;
+            seen.extend(second.table::<String, u64>("totals").await);
+            assert_eq!(seen, sums, "seed {} {trouble:?}", cluster.seed());
+            assert_eq!(cluster.records("order-totals").await.len(), 120);
+        });
+    }
+}
+
+#[test]
 fn every_call_of_the_log_may_fail_now_and_then() {
     for_seeds(async |cluster, guarantee| {
         let worker = cluster.worker(bank::app(), settings(guarantee));

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use faustus::{FailurePolicy, TopicConfig, prelude::*};
+use faustus::{FailurePolicy, TaskState, TopicConfig, prelude::*};
 use faustus_core::{CleanupPolicy, Timestamp};
+use faustus_log::{Call, Fault, Rule};
 use parking_lot::Mutex;
 
 use crate::bank::{for_seeds, settings};
@@ -174,4 +175,54 @@ fn a_write_outside_of_events_hides_no_event_from_an_epoch() {
         let seen = worker.table::<String, u64>("t").await["k"] % 100;
         assert_eq!(seen, 3, "seed {}", cluster.seed());
     });
+}
+
+#[test]
+fn a_source_that_could_not_be_read_is_read_again_after_resume() {
+    for call in [Call::Read, Call::Fetch] {
+        for_seeds(async |cluster, guarantee| {
+            let worker = cluster.worker(two(0, false, Default::default()), settings(guarantee));
+            let forbidden = Rule::new(call, Fault::forbidden());
+            worker
+                .faults()
+                .add(forbidden.when(|site| site.subject == "events/0"));
+            cluster.send("events", "k", &"a".to_owned()).await;
+            cluster.sleep(Duration::from_secs(5)).await;
+            let status = &worker.status().await[0];
+            assert!(
+                matches!(status.state, TaskState::Parked(_)),
+                "seed {}: {status:?}",
+                cluster.seed()
+            );
+            worker.handle().resume();
+            cluster.settle().await;
+            assert_eq!(worker.table::<String, u64>("left").await["a"], 1);
+        });
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_read_for_long_is_asked_now_and_then() {
+    for call in [Call::Read, Call::Fetch] {
+        for_seeds(async |cluster, guarantee| {
+            let worker = cluster.worker(two(0, false, Default::default()), settings(guarantee));
+            cluster.send("events", "k", &"a".to_owned()).await;
+            cluster.settle().await;
+            // Wakes the reader, and leaves it nothing but failures.
+            worker
+                .faults()
+                .add(Rule::new(Call::Fetch, Fault::unavailable()));
+            worker
+                .faults()
+                .add(Rule::new(call, Fault::unavailable()).always());
+            cluster.send("events", "k", &"a".to_owned()).await;
+            let before = worker.faults().seen(Call::Read);
+            cluster.sleep(Duration::from_secs(10)).await;
+            let asked = worker.faults().seen(Call::Read) - before;
+            assert!((2..1000).contains(&asked), "{asked} times in ten seconds");
+            worker.faults().clear();
+            cluster.settle().await;
+            assert_eq!(worker.table::<String, u64>("left").await["a"], 2);
+        });
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use faustus::Guarantee;
+use faustus::{Ended, Guarantee};
 
 use crate::bank::{self, Total, for_seeds, settings};
 
@@ -78,6 +78,48 @@ fn a_worker_thread_that_is_blocked_during_a_revoke_is_cut_off() {
             "the other worker was not held up"
         );
         first.thaw();
+        cluster.settle().await;
+        check(&cluster, guarantee, &sums).await;
+    });
+}
+
+#[test]
+fn asking_a_worker_whose_threads_hang_does_not_keep_it_from_ending() {
+    for_seeds(async |cluster, guarantee| {
+        let worker = cluster.worker(bank::app(), settings(guarantee));
+        let mut sums = bank::send(&cluster, 1, 30).await;
+        cluster.settle().await;
+        worker.block_threads();
+        let handle = worker.handle().clone();
+        let asking = tokio::task::spawn_local(async move { handle.status().await });
+        cluster.sleep(Duration::from_millis(10)).await;
+        worker.handle().shutdown();
+        let ended = tokio::time::timeout(Duration::from_secs(60), worker.ended()).await;
+        assert_eq!(ended.unwrap().unwrap(), Ended::Cut);
+        drop(asking);
+        add(&mut sums, bank::send(&cluster, 31, 30).await);
+        let _next = cluster.worker(bank::app(), settings(guarantee));
+        cluster.settle().await;
+        check(&cluster, guarantee, &sums).await;
+    });
+}
+
+#[test]
+fn tasks_that_come_back_to_a_thread_that_was_blocked_run_again() {
+    for_seeds(async |cluster, guarantee| {
+        let first = cluster.worker(bank::app(), settings(guarantee));
+        first.faults().delay_all(Duration::from_millis(2));
+        let mut sums = bank::send(&cluster, 1, 30).await;
+        cluster.sleep(Duration::from_millis(cluster.seed())).await;
+        first.block_threads();
+        let second = cluster.worker(bank::app(), settings(guarantee));
+        add(&mut sums, bank::send(&cluster, 31, 30).await);
+        cluster.sleep(Duration::from_secs(200)).await;
+        second.shutdown().await.unwrap();
+        cluster.sleep(Duration::from_secs(100)).await;
+        // It hears of the end and of the new beginning in one breath.
+        first.thaw();
+        add(&mut sums, bank::send(&cluster, 61, 30).await);
         cluster.settle().await;
         check(&cluster, guarantee, &sums).await;
     });

@@ -265,6 +265,7 @@ impl WorkerThread {
                     tracing::warn!(%reason, "epoch is not stored, its tasks are no longer ours");
                     self.roll_back(&reason);
                 }
+                Outcome::Unknown(reason) => self.undecided(&under_way, &reason),
                 Outcome::StoreFailed(reason) => self.store_failed(&under_way, &reason),
             }
         }
@@ -294,6 +295,16 @@ impl WorkerThread {
             }
         }
         self.roll_back("a table's store failed");
+    }
+
+    /// Only the log knows where the epoch's tasks are: those that are still ours are recovered anew.
+    fn undecided(&mut self, under_way: &UnderWay, reason: &str) {
+        self.roll_back(reason);
+        for key in &under_way.tasks {
+            if let Some(task) = self.tasks.get(key) {
+                self.start(task.id.clone(), task.assignment);
+            }
+        }
     }
 
     fn committed(&mut self, under_way: &UnderWay) {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use faustus_core::{
-    BoxFuture, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError,
+    BoxFuture, Clock, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError,
 };
 
 use crate::{
@@ -33,6 +33,9 @@ use super::{ReadyQueue, Token};
 
 /// Instances that end by themselves without taking an event, until the task is parked.
 const MAX_IDLE_ENDS: u32 = 3;
+
+/// How long a source that could not be read waits before it is read again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 type Opening = BoxFuture<'static, Result<Box<dyn PartitionReader>, TransportError>>;
 
@@ -52,7 +55,7 @@ struct Source {
     /// How many agents those are.
     agents: u32,
     waker: Waker,
-    /// It was not polled because the task held too much.
+    /// It was not polled because the task held too much or stood still.
     starved: bool,
 }
 
@@ -90,6 +93,7 @@ pub(crate) struct Running {
     draining: bool,
     limit: usize,
     log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Running {
@@ -97,7 +101,7 @@ impl Running {
         def: &AppDef,
         sub: &SubTopologyDef,
         core: Rc<TaskCore>,
-        log: &Arc<dyn Log>,
+        (log, clock): (&Arc<dyn Log>, &Arc<dyn Clock>),
         queue: &Arc<ReadyQueue>,
         limit: usize,
     ) -> Self {
@@ -159,6 +163,7 @@ impl Running {
             draining: false,
             limit,
             log: Arc::clone(log),
+            clock: Arc::clone(clock),
         }
     }
 
@@ -207,13 +212,20 @@ impl Running {
 
     fn source_failed(&mut self, index: usize, error: &TransportError) {
         let source = &mut self.sources[index];
+        let opening = open(&self.log, &source.partition, source.position);
         if error.is_transient() {
             tracing::warn!(partition = %source.partition, %error, "reading goes on when the log is back");
-            let (log, partition) = (Arc::clone(&self.log), source.partition.clone());
-            source.reader = Reader::Opening(open(&log, &partition, source.position));
+            let pause = self.clock.sleep(AGAIN);
+            source.reader = Reader::Opening(Box::pin(async move {
+                pause.await;
+                opening.await
+            }));
             source.waker.wake_by_ref();
             return;
         }
+        // To be opened when somebody resumes.
+        source.reader = Reader::Opening(opening);
+        source.starved = true;
         let reason = format!("{} cannot be read: {error}", source.partition);
         self.park(Parked {
             record: None,

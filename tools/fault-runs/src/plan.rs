@@ -97,11 +97,10 @@ pub(crate) fn all(args: &AllArgs) -> (Vec<Plan>, Vec<String>) {
                 continue;
             }
             for promise in [Promise::AtLeastOnce, Promise::ExactlyOnce] {
-                let rounds = match (args.short, log, fault) {
-                    (false, ..) => 20,
-                    (true, LogKind::Dir, _) => 3,
-                    (true, LogKind::Kafka, Fault::Kill) => 2,
-                    (true, LogKind::Kafka, _) => 1,
+                let rounds = match (args.short, fault) {
+                    (false, _) => 20,
+                    (true, Fault::Kill) => 2,
+                    (true, Fault::Stop | Fault::Rolling | Fault::Broker) => 1,
                 };
                 plans.push(Plan::new(log, fault, promise, rounds, &args.common));
             }

@@ -71,7 +71,8 @@ impl Disk {
         let journal = Journal::look(&path);
         let builder = Database::builder(&path)
             .cache_size(CACHE_BYTES)
-            .worker_threads(2)
+            // With more than one, fjall's first worker spins while another compacts.
+            .worker_threads(1)
             .max_journaling_size(JOURNAL_BYTES);
         // Fjall panics at some kinds of damage.
         let database = panic::catch_unwind(AssertUnwindSafe(|| builder.open()));

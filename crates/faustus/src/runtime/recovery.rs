@@ -358,36 +358,27 @@ impl TableRecovery<'_> {
         Ok(shard)
     }
 
-    /// Opens the store once an earlier owner of the task in this process has let go of it: its last
-    /// epoch may still be on the way, or its thread hang.
+    /// Opens the store; if an epoch of an earlier assignment is still on its way and holds it, waits.
     async fn open_when_free(
         &self,
         stores: &Arc<dyn StoreProvider>,
         range: &Range<Offset>,
     ) -> Result<(Arc<dyn Store>, Offset)> {
-        let table = &self.context.def.tables[self.changelog.table].name;
-        let mut told = false;
         loop {
-            match self.open(stores, range) {
-                Err(StoreError::Locked(reason)) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%table, task = %self.id, %reason, "recovery waits for the table's store");
-                    }
-                    self.context.clock.sleep(AGAIN).await;
-                }
-                opened => {
-                    return opened.map_err(|e| Error::from(e).context(format!("table {table}")));
-                }
+            match self.open(stores, range)? {
+                Some(opened) => return Ok(opened),
+                None => self.context.clock.sleep(AGAIN).await,
             }
         }
     }
 
-    /// Opens the store, anew if it cannot be trusted, and tells where its changelog goes on.
+    /// Opens the store, anew if it cannot be trusted, and tells where its changelog goes on; `None`
+    /// while somebody still has it open.
     fn open(
         &self,
         stores: &Arc<dyn StoreProvider>,
         range: &Range<Offset>,
-    ) -> Result<(Arc<dyn Store>, Offset), StoreError> {
+    ) -> Result<Option<(Arc<dyn Store>, Offset)>> {
         let table = &self.context.def.tables[self.changelog.table];
         let partition = self.id.partition;
         let reason = match stores.open(&table.name, partition) {
@@ -402,21 +393,26 @@ impl TableRecovery<'_> {
                         self.context.clock.now(),
                     );
                     match valid {
-                        Ok(from) => return Ok((store.into(), from)),
+                        Ok(from) => return Ok(Some((store.into(), from))),
                         Err(_) if checkpoint.is_none() && range.is_empty() => {
-                            return Ok((store.into(), range.start));
+                            return Ok(Some((store.into(), range.start)));
                         }
                         Err(reason) => reason.to_string(),
                     }
                 }
-                Err(error) => error.to_string(),
+                Err(error @ StoreError::Corrupt(_)) => error.to_string(),
+                Err(error) => {
+                    return Err(Error::from(error).context(format!("table {}", table.name)));
+                }
             },
+            Err(StoreError::Locked(_)) => return Ok(None),
             Err(error @ StoreError::Corrupt(_)) => error.to_string(),
-            Err(error) => return Err(error),
+            Err(error) => return Err(Error::from(error).context(format!("table {}", table.name))),
         };
         tracing::warn!(table = %table.name, partition, %reason, "the table's store is rebuilt from its changelog");
         stores.destroy(&table.name, partition)?;
-        Ok((stores.open(&table.name, partition)?.into(), range.start))
+        let store = stores.open(&table.name, partition)?;
+        Ok(Some((store.into(), range.start)))
     }
 
     /// Reads from `from` until the position is at `end` or the reader fails in a way that may pass.

@@ -11,5 +11,6 @@ mod chain;
 mod damage;
 mod disk;
 mod kills;
+mod prefix;
 mod stores;
 mod sums;

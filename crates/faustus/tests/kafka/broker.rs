@@ -8,10 +8,10 @@ use std::{
 };
 
 use faustus::{Guarantee, Settings, TokioClock, open_log};
-use faustus_core::{TopicName, Transport};
+use faustus_core::{NewTopic, TopicConfig, TopicName, Transport};
 use faustus_log::{Faults, FaultyTransport};
 
-use crate::common::{Outside, check, until};
+use crate::common::{check, until};
 
 /// A connection of its own to the broker that the tests share.
 pub(crate) async fn connect() -> Arc<dyn Transport> {
@@ -44,14 +44,26 @@ pub(crate) fn settings(guarantee: Guarantee) -> Settings {
     }
 }
 
+/// Makes a topic before a worker does.
+pub(crate) async fn create(log: &dyn Transport, name: &str, partitions: u32, config: TopicConfig) {
+    let topic = NewTopic {
+        name: name.into(),
+        partitions,
+        replicas: None,
+        config,
+    };
+    let made = log.admin().create_topics(&[topic]).await.unwrap();
+    assert_eq!(made, [Ok(())], "{name}");
+}
+
 /// Changes a setting of a topic that exists, as an administrator does.
-pub(crate) async fn alter(outside: &Outside, topic: &str, key: &str, value: &str) {
+pub(crate) async fn alter(log: &dyn Transport, topic: &str, key: &str, value: &str) {
     let address = kafka_testbed::shared().bootstrap();
     let code = alter_config(&address, topic, key, value).unwrap();
     assert_eq!(code, 0, "the broker's error code");
     let name = [TopicName::from(topic)];
     until(async || {
-        let found = outside.log().admin().describe_topics(&name).await.unwrap();
+        let found = log.admin().describe_topics(&name).await.unwrap();
         let now = found[0].as_ref().unwrap().config.get(key).cloned();
         check(now.as_deref() == Some(value), now)
     })

@@ -95,7 +95,8 @@ struct Relay {
 
 impl Relay {
     async fn new(name: &str, guarantee: Guarantee, policy: FailurePolicy, bad: Bad) -> Self {
-        let outside = Outside::new(&connect().await);
+        let log = connect().await;
+        let outside = Outside::new(&log);
         let (events, out) = (format!("{name}-events"), format!("{name}-out"));
         let app = App::new(name);
         let source = app.topic::<String>(&events).partitions(1);
@@ -112,8 +113,8 @@ impl Relay {
         outside.send(&events, [("k", r#""one""#)]).await;
         outside.settle(&[&worker]).await;
         match bad {
-            Bad::NoKey => alter(&outside, &out, "cleanup.policy", "compact").await,
-            Bad::TooLarge => alter(&outside, &out, "max.message.bytes", "2000").await,
+            Bad::NoKey => alter(&*log, &out, "cleanup.policy", "compact").await,
+            Bad::TooLarge => alter(&*log, &out, "max.message.bytes", "2000").await,
         }
         let values = ["two", bad.event(), "three"].map(|event| ("k", format!("{event:?}")));
         let sent = outside.send(&events, values).await;

@@ -16,10 +16,6 @@ const AWAY: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_goes_away_for_a_while_costs_nothing_but_time() {
-    tracing_subscriber::fmt()
-        .with_env_filter("faustus=debug,faustus_kafka=debug")
-        .with_ansi(false)
-        .init();
     let cluster = kafka_testbed::Cluster::start(1).unwrap();
     let barrier = tokio::sync::Barrier::new(2);
     both("outage", async |name, guarantee| {

@@ -1,9 +1,9 @@
 //! An event in flight holds back what was completed after it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use faustus::{Ended, Guarantee, Settings};
-use faustus_core::{Offset, TopicPartition, TransportError};
+use faustus::{Ended, Guarantee};
+use faustus_core::TransportError;
 use faustus_log::{Call, Fault, Rule};
 
 use crate::{
@@ -11,80 +11,18 @@ use crate::{
     common::{
         Outside, Running, both, check,
         flow::{self, Controls},
+        held::{Held, WITNESS},
         until,
     },
 };
 
-/// What a worker did that has an event in flight, and at least five later ones that are completed.
-struct Held {
-    name: String,
-    outside: Outside,
-    controls: Controls,
-    /// How to start another worker.
-    settings: Settings,
-    /// Of all events; the first is in flight.
-    keys: Vec<String>,
-}
-
-impl Held {
-    async fn new(name: &str, guarantee: Guarantee) -> (Self, Running) {
-        // One thread, so that an epoch of one task is an epoch of all.
-        let settings = Settings {
-            threads: 1,
-            drain_timeout: Duration::from_secs(1),
-            ..settings(guarantee)
-        };
-        let outside = Outside::new(&connect().await);
-        let controls = Controls::default();
-        let mut keys: Vec<String> = (0..20).map(|i| format!("k{i:02}")).collect();
-        controls.close(&keys[0]);
-        let app = flow::app(name, &controls, 2, 4);
-        let worker = Running::start(app, &connect().await, settings.clone()).await;
-        flow::send(&outside, name, 0, &keys).await;
-        until(async || {
-            let (held, done) = (controls.in_flight(), controls.done());
-            check(held == ["k00"] && done.len() >= 5, (held, done))
-        })
-        .await;
-        // An event of another task is committed by a later epoch of the same thread.
-        let witness = ["witness".to_owned()];
-        flow::send(&outside, name, 1, &witness).await;
-        let at = |partition| TopicPartition::new(format!("{name}-events"), partition);
-        until(async || {
-            let committed = outside.committed(name, &at(1)).await;
-            check(committed == Offset(1), committed)
-        })
-        .await;
-        assert_eq!(outside.committed(name, &at(0)).await, Offset(0));
-        flow::check_once(&outside, name, &witness).await;
-        keys.extend(witness);
-        let held = Self {
-            name: name.to_owned(),
-            outside,
-            controls,
-            settings,
-            keys,
-        };
-        (held, worker)
-    }
-
-    /// A worker after this one does everything once.
-    async fn check_successor(&self) {
-        self.controls.open("k00");
-        let app = flow::app(&self.name, &self.controls, 2, 4);
-        let log = connect().await;
-        let worker = Running::start(app, &log, self.settings.clone()).await;
-        self.outside.settle(&[&worker]).await;
-        flow::check_once(&self.outside, &self.name, &self.keys).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_with_an_event_in_flight() {
     both("held-crash", async |name, guarantee| {
-        let (held, worker) = Held::new(name, guarantee).await;
+        let log = connect().await;
+        let (held, worker) = Held::new(name, &log, settings(guarantee)).await;
         worker.crash().await;
-        held.check_successor().await;
+        held.check_successor(&connect().await).await;
     })
     .await;
 }
@@ -92,11 +30,12 @@ async fn a_crash_with_an_event_in_flight() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_graceful_shutdown_that_an_event_in_flight_outlasts() {
     both("held-outlasts", async |name, guarantee| {
-        let (held, worker) = Held::new(name, guarantee).await;
+        let log = connect().await;
+        let (held, worker) = Held::new(name, &log, settings(guarantee)).await;
         assert_eq!(worker.shutdown().await, Ended::Cut);
         // Nothing behind the event is stored.
-        flow::check_once(&held.outside, name, &["witness".to_owned()]).await;
-        held.check_successor().await;
+        flow::check_once(&Outside::new(&log), name, &[WITNESS.to_owned()]).await;
+        held.check_successor(&connect().await).await;
     })
     .await;
 }
@@ -104,13 +43,14 @@ async fn a_graceful_shutdown_that_an_event_in_flight_outlasts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_graceful_shutdown_that_waits_for_the_event_in_flight() {
     both("held-waits", async |name, guarantee| {
-        let (held, worker) = Held::new(name, guarantee).await;
+        let log = connect().await;
+        let (held, worker) = Held::new(name, &log, settings(guarantee)).await;
         worker.handle.shutdown();
         held.controls.open("k00");
         assert_eq!(worker.ended().await, Ended::Drained);
-        let stored = flow::counts(&held.outside, name).await;
+        let stored = flow::counts(&Outside::new(&log), name).await;
         assert_eq!(stored.get("k00"), Some(&1), "{name}");
-        held.check_successor().await;
+        held.check_successor(&connect().await).await;
     })
     .await;
 }

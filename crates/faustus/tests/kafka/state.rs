@@ -7,7 +7,7 @@ use faustus_core::{BatchBuilder, OffsetSpec, Outgoing, Timestamp, TopicPartition
 use tokio::sync::Semaphore;
 
 use crate::{
-    broker::{connect, connect_to, settings},
+    broker::{connect, connect_to, create, settings},
     common::{
         Outside, Running,
         bank::Order,
@@ -66,9 +66,8 @@ async fn a_recovered_table_holds_what_lies_above_a_dead_workers_open_transaction
 async fn a_topic_with_another_number_of_partitions_than_its_table_is_refused() {
     both("recounted", async |name, guarantee| {
         let log = connect().await;
-        let outside = Outside::new(&log);
         let changelog = format!("{name}-counts-changelog");
-        outside.create(&changelog, 3, TopicConfig::default()).await;
+        create(&*log, &changelog, 3, TopicConfig::default()).await;
         let app = flow::app(name, &Controls::default(), 2, 1);
         let started = Running::try_start(app, &log, settings(guarantee)).await;
         let error = started.map(|_| ()).unwrap_err();
@@ -132,9 +131,9 @@ async fn events_of_the_year_2001_survive_the_way_through_group_by() {
         let outside = Outside::new(&log);
         let [orders, said, control] =
             ["orders", "said", "control"].map(|topic| format!("{name}-{topic}"));
-        outside.create(&orders, 4, forever()).await;
-        outside.create(&said, 4, forever()).await;
-        outside.create(&control, 1, TopicConfig::default()).await;
+        create(&*log, &orders, 4, forever()).await;
+        create(&*log, &said, 4, forever()).await;
+        create(&*log, &control, 1, TopicConfig::default()).await;
         let order = |i: u32| format!(r#"{{"account":"a{}","amount":{i}}}"#, i % 5);
         let sent = (0..50).map(|i| (i % 4, i.to_string(), order(i)));
         outside.send_to(&orders, year_2001, sent).await;

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use faustus::{FailurePolicy, Guarantee, TaskState, TopicConfig, TopicPartition};
+use faustus::{FailurePolicy, Guarantee, Settings, TaskState, TopicConfig, TopicPartition};
 use faustus_core::{
-    BatchBuilder, Change, Checkpoint, GroupError, Offset, OffsetSpec, Outgoing, Store, StoreError,
+    BatchBuilder, Change, Checkpoint, Offset, OffsetSpec, Outgoing, Store, StoreError,
     StoreProvider, Timestamp, TopicName, Transport,
 };
 use faustus_log::{Call, Fault, Rule};
@@ -328,30 +328,37 @@ fn a_disk_that_is_full_stops_nothing_for_ever() {
 }
 
 #[test]
-fn a_store_that_the_last_epoch_still_holds_is_waited_for() {
+fn a_task_that_comes_back_waits_until_its_old_epoch_lets_go_of_the_store() {
     for_seeds(async |cluster, guarantee| {
         let stores = Arc::new(MemoryStores::new());
-        let flow = app(&Controls::default(), 1, FailurePolicy::default());
-        let worker = cluster.worker_with_stores(flow, settings(guarantee), stores);
-        send(&cluster, &KEYS).await;
+        let settings = || Settings {
+            session_timeout: Duration::from_secs(2),
+            ..settings(guarantee)
+        };
+        let worker = cluster.worker_with_stores(bank::app(), settings(), Arc::clone(&stores));
+        let mut sums = bank::send(&cluster, 1, 20).await;
         cluster.settle().await;
-        let slow = Fault::Delay(Duration::from_secs(60));
-        worker.faults().add(Rule::new(Call::Commit, slow.clone()));
-        worker.faults().add(Rule::new(Call::CommitOffsets, slow));
-        send(&cluster, &KEYS).await;
-        cluster.sleep(Duration::from_secs(2)).await;
-        // The task is lost and comes back while the epoch is under way.
-        let unknown = Fault::Answer(GroupError::UnknownMember);
-        worker.faults().add(Rule::new(Call::Heartbeat, unknown));
+        // An epoch is on its way for longer than the session, while no heartbeat gets through.
+        worker
+            .faults()
+            .add(Rule::new(Call::Publish, Fault::Delay(Duration::from_secs(8))).times(2));
+        for (account, sum) in bank::send(&cluster, 21, 20).await {
+            *sums.entry(account).or_default() += sum;
+        }
+        cluster.sleep(Duration::from_millis(500)).await;
+        worker
+            .faults()
+            .add(Rule::new(Call::Heartbeat, Fault::unavailable()).times(5));
+        cluster.sleep(Duration::from_secs(20)).await;
         cluster.settle().await;
-        let table = worker.table::<String, u64>("counts").await;
-        let expected = expect(&after_twice());
-        assert_eq!(counts(&cluster).await, table, "seed {}", cluster.seed());
-        match guarantee {
-            Guarantee::ExactlyOnce => assert_eq!(table, expected),
-            Guarantee::AtLeastOnce => {
-                assert!(expected.iter().all(|(key, count)| table[key] >= *count));
-            }
+        let parked = |state: &TaskState| matches!(state, TaskState::Parked(_));
+        let status = worker.status().await;
+        assert!(!status.iter().any(|task| parked(&task.state)), "{status:?}");
+        let totals = worker.table::<String, u64>("totals").await;
+        if guarantee == Guarantee::ExactlyOnce {
+            assert_eq!(totals, sums, "seed {}", cluster.seed());
+        } else {
+            assert!(sums.iter().all(|(account, sum)| totals[account] >= *sum));
         }
     });
 }

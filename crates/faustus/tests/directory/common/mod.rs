@@ -2,6 +2,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod flow;
+pub(crate) mod held;
 mod outside;
 mod running;
 

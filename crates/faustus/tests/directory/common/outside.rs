@@ -9,8 +9,8 @@ use std::{
 
 use faustus::{TaskState, TokioClock};
 use faustus_core::{
-    BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, ReadOptions, Timestamp,
-    TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
+    BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, ReadOptions, Timestamp, TopicName,
+    TopicPartition, Transport, partition_for_key,
 };
 
 use super::{Running, check, until};
@@ -46,22 +46,6 @@ impl Outside {
         Self {
             log: Arc::clone(log),
         }
-    }
-
-    pub(crate) fn log(&self) -> &dyn Transport {
-        &*self.log
-    }
-
-    /// Makes a topic before a worker does.
-    pub(crate) async fn create(&self, name: &str, partitions: u32, config: TopicConfig) {
-        let topic = NewTopic {
-            name: name.into(),
-            partitions,
-            replicas: None,
-            config,
-        };
-        let made = self.log.admin().create_topics(&[topic]).await.unwrap();
-        assert_eq!(made, [Ok(())], "{name}");
     }
 
     /// How many partitions a topic has, as soon as it is there.

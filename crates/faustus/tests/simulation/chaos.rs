@@ -429,6 +429,7 @@ impl Chaos {
 /// Tells what happened if the scenario fails.
 struct Story<'a>(&'a mut Chaos);
 
+#[expect(clippy::print_stderr, reason = "it belongs to the panic's message")]
 impl Drop for Story<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -206,3 +206,25 @@ async fn an_event_whose_output_is_too_large_is_parked_until_it_is_skipped() {
     is_parked("too-large-retry", retry(), Bad::TooLarge).await;
     is_parked("too-large-park", FailurePolicy::Park, Bad::TooLarge).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_that_are_too_large_only_together_all_come_through() {
+    both("together", async |name, guarantee| {
+        let policy = FailurePolicy::Skip;
+        let relay = Relay::new(name, guarantee, policy, Bad::TooLarge).await;
+        let many = || (0..100).map(|i| format!("{i:0200}"));
+        let sent = many().map(|event| ("k", format!("{event:?}")));
+        relay.outside.send(&format!("{name}-events"), sent).await;
+        relay.outside.settle(&[&relay.worker]).await;
+        let came = relay.came().await;
+        for event in many() {
+            let times = came.iter().filter(|key| **key == event).count();
+            let enough = match guarantee {
+                Guarantee::ExactlyOnce => times == 1,
+                Guarantee::AtLeastOnce => times >= 1,
+            };
+            assert!(enough, "{name}: {event} came {times} times");
+        }
+    })
+    .await;
+}

@@ -3,15 +3,18 @@
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use faustus::{ErrorKind, Guarantee, Settings};
+use faustus::{ErrorKind, Guarantee, Settings, TaskState, TaskStatus};
+use faustus_core::TransportError;
 
 use crate::{
     common::{
         Outside, Running,
         bank::{self, Order, Sent},
+        check, until,
     },
     disk::{Disk, settings},
 };
@@ -148,5 +151,81 @@ async fn a_journal_that_is_damaged_in_the_middle_is_refused() {
     let path = disk.log().display().to_string();
     for part in [path.as_str(), "restore the directory from a copy"] {
         assert!(error.to_string().contains(part), "{part}: {error}");
+    }
+}
+
+/// The file of the oldest records: a table of the log's keyspace, long since no journal any more.
+fn oldest(disk: &Disk) -> PathBuf {
+    let tables = disk.log().join("data/keyspaces/1/tables");
+    let tables = fs::read_dir(tables)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let length = |path: &PathBuf| fs::metadata(path).unwrap().len();
+    let oldest = tables.max_by_key(length).unwrap();
+    assert!(length(&oldest) > 100_000, "what was written first is there");
+    oldest
+}
+
+/// Flips a bit in every block of a part of a file.
+fn damage(path: &Path, part: impl FnOnce(usize) -> Range<usize>) {
+    let mut bytes = fs::read(path).unwrap();
+    let part = part(bytes.len());
+    bytes[part]
+        .chunks_mut(512)
+        .for_each(|block| block[0] ^= 0x10);
+    fs::write(path, bytes).unwrap();
+}
+
+fn check_says_what_to_do(disk: &Disk, text: &str) {
+    let path = disk.log().display().to_string();
+    for part in [
+        path.as_str(),
+        "damaged",
+        "restore the directory from a copy",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_whose_older_files_are_damaged_all_over_is_refused() {
+    let disk = worked(6_000).await;
+    damage(&oldest(&disk), |length| 0..length);
+    let error = disk.try_open().await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    check_says_what_to_do(&disk, &error.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_damaged_are_told_to_all_who_read_them() {
+    let disk = worked(6_000).await;
+    damage(&oldest(&disk), |length| length / 3..length / 2);
+    // What must be read at once may be among it.
+    let log = match disk.try_open().await {
+        Ok(log) => log,
+        Err(error) => return check_says_what_to_do(&disk, &error.to_string()),
+    };
+    let mut told = 0;
+    for topic in log.admin().list_topics().await.unwrap() {
+        let read = Outside::new(&log).try_records(topic.as_str()).await;
+        if let Err(error) = read {
+            assert!(matches!(error, TransportError::Corrupt(_)), "{error}");
+            check_says_what_to_do(&disk, &error.to_string());
+            told += 1;
+        }
+    }
+    assert!(told > 0, "damage was read as if it were records");
+    // A worker without stores reads its tables from changelogs, and its sources where it was.
+    let settings = settings(Guarantee::ExactlyOnce);
+    let worker = Running::start(bank::app(NAME), &log, settings).await;
+    until(async || {
+        let statuses = worker.status().await;
+        let recovering = |status: &TaskStatus| status.state == TaskState::Recovering;
+        let done = !statuses.is_empty() && !statuses.iter().any(recovering);
+        check(done, statuses)
+    })
+    .await;
+    for (_, why) in worker.parked().await {
+        check_says_what_to_do(&disk, &why);
     }
 }

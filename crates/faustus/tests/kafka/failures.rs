@@ -60,6 +60,8 @@ async fn a_poisoned_record_parks_its_task_while_the_others_go_on_and_skip_leads_
 enum Bad {
     NoKey,
     TooLarge,
+    /// Not by itself.
+    TooLargeTogether,
 }
 
 impl Bad {
@@ -68,6 +70,7 @@ impl Bad {
         match self {
             Self::NoKey => "no key",
             Self::TooLarge => "too large",
+            Self::TooLargeTogether => "fine",
         }
     }
 }
@@ -114,7 +117,9 @@ impl Relay {
         outside.settle(&[&worker]).await;
         match bad {
             Bad::NoKey => alter(&*log, &out, "cleanup.policy", "compact").await,
-            Bad::TooLarge => alter(&*log, &out, "max.message.bytes", "2000").await,
+            Bad::TooLarge | Bad::TooLargeTogether => {
+                alter(&*log, &out, "max.message.bytes", "2000").await
+            }
         }
         let values = ["two", bad.event(), "three"].map(|event| ("k", format!("{event:?}")));
         let sent = outside.send(&events, values).await;
@@ -205,4 +210,26 @@ async fn an_event_whose_output_lacks_a_key_is_parked_until_it_is_skipped() {
 async fn an_event_whose_output_is_too_large_is_parked_until_it_is_skipped() {
     is_parked("too-large-retry", retry(), Bad::TooLarge).await;
     is_parked("too-large-park", FailurePolicy::Park, Bad::TooLarge).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_that_are_too_large_only_together_all_come_through() {
+    both("together", async |name, guarantee| {
+        let policy = FailurePolicy::Skip;
+        let relay = Relay::new(name, guarantee, policy, Bad::TooLargeTogether).await;
+        let many = || (0..100).map(|i| format!("{i:0200}"));
+        let sent = many().map(|event| ("k", format!("{event:?}")));
+        relay.outside.send(&format!("{name}-events"), sent).await;
+        relay.outside.settle(&[&relay.worker]).await;
+        let came = relay.came().await;
+        for event in many() {
+            let times = came.iter().filter(|key| **key == event).count();
+            let enough = match guarantee {
+                Guarantee::ExactlyOnce => times == 1,
+                Guarantee::AtLeastOnce => times >= 1,
+            };
+            assert!(enough, "{name}: {event} came {times} times");
+        }
+    })
+    .await;
 }

@@ -92,7 +92,7 @@ pub(crate) fn app(name: &str, controls: &Controls, partitions: u32, lanes: u32) 
     })
     .agent(
         &format!("{name}-count"),
-        &events.partitions(partitions),
+        events.partitions(partitions),
         |a| a.concurrency(lanes).table(&counts).sink(&said).run(count),
     )
 }

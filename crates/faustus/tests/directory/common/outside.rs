@@ -10,7 +10,7 @@ use std::{
 use faustus::{TaskState, TokioClock};
 use faustus_core::{
     BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, ReadOptions, Timestamp, TopicName,
-    TopicPartition, Transport, partition_for_key,
+    TopicPartition, Transport, TransportError, partition_for_key,
 };
 
 use super::{Running, check, until};
@@ -127,16 +127,21 @@ impl Outside {
 
     /// All committed records of a topic, partition by partition.
     pub(crate) async fn records(&self, topic: &str) -> Vec<Record> {
+        self.try_records(topic).await.unwrap()
+    }
+
+    /// As [`records`](Self::records), or why they cannot be read.
+    pub(crate) async fn try_records(&self, topic: &str) -> Result<Vec<Record>, TransportError> {
         let starts = self.ends(topic, OffsetSpec::Earliest).await;
         let ends = self.ends(topic, OffsetSpec::LastStable).await;
         let mut records = Vec::new();
         for ((partition, start), end) in (0..).zip(starts).zip(ends) {
             let partition = TopicPartition::new(topic, partition);
             let log = self.log.log();
-            let reader = log.read(&partition, start, ReadOptions::default()).await;
-            let mut reader = reader.unwrap();
+            let reader = log.read(&partition, start, ReadOptions::default());
+            let mut reader = reader.await?;
             while reader.position() < end {
-                let fetched = poll_fn(|cx| reader.poll_fetch(cx)).await.unwrap();
+                let fetched = poll_fn(|cx| reader.poll_fetch(cx)).await?;
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                 records.extend(fetched.batch.iter().map(|record| Record {
                     timestamp: record.timestamp(),
@@ -145,7 +150,7 @@ impl Outside {
                 }));
             }
         }
-        records
+        Ok(records)
     }
 
     /// What the changelog of a table of counts by text says.

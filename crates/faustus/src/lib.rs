@@ -97,3 +97,8 @@ pub mod prelude {
     pub use crate::{App, Event, FailurePolicy, Key, Record, Shard, State, Stream, Table, Topic};
     pub use serde::{Deserialize, Serialize};
 }
+
+/// The README's program compiles.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -96,15 +96,16 @@ impl Committer {
                 }
             }
         };
+        let outcome = match write_stores(&epoch, &published) {
+            Ok(()) => Outcome::Committed,
+            Err(error) => Outcome::StoreFailed(error.to_string()),
+        };
         if !epoch.purge.is_empty()
             && let Err(error) = self.transport.admin().delete_records(&epoch.purge).await
         {
             tracing::warn!(%error, "committed records of repartition topics stay for now");
         }
-        match write_stores(&epoch, &published) {
-            Ok(()) => Outcome::Committed,
-            Err(error) => Outcome::StoreFailed(error.to_string()),
-        }
+        outcome
     }
 
     /// An end that leaves nothing stored, unless that is not known.

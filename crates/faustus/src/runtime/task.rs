@@ -65,6 +65,10 @@ pub(crate) struct TaskCore {
     waiting: RefCell<BTreeMap<Number, Vec<(Origin, EventOutputs)>>>,
     /// What they hold, in bytes.
     waiting_bytes: Cell<usize>,
+    /// Bytes of records that retired since the last cut: what their events did is kept.
+    retired_bytes: Cell<usize>,
+    /// Bytes of records whose events are in the epoch under way.
+    cut_bytes: Cell<usize>,
     outputs: Rc<RefCell<EpochOutputs>>,
     /// Bytes delivered and not retired, as far as `progress` knows.
     bytes: Cell<usize>,
@@ -106,6 +110,8 @@ impl TaskCore {
             sources: RefCell::new(sources),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
+            retired_bytes: Cell::new(0),
+            cut_bytes: Cell::new(0),
             outputs,
             bytes: Cell::new(0),
             held: Cell::new(false),
@@ -150,8 +156,12 @@ impl TaskCore {
         self.notes.borrow_mut().extend(before.notes.take());
     }
 
-    /// Forgets failures of records that are committed.
-    pub(crate) fn forget_committed(&self) {
+    /// What was cut is committed: nothing of it needs to be kept or remembered.
+    pub(crate) fn committed(&self) {
+        self.cut_bytes.set(0);
+        for source in self.sources.borrow_mut().iter_mut() {
+            source.committed = source.cut;
+        }
         let sources = self.sources.borrow();
         self.failures
             .borrow_mut()
@@ -261,8 +271,9 @@ impl TaskCore {
                 break;
             }
             source.retired = *position;
-            self.bytes
-                .set(self.bytes.get().saturating_sub(delivery.batch.bytes()));
+            let bytes = delivery.batch.bytes();
+            self.bytes.set(self.bytes.get().saturating_sub(bytes));
+            self.retired_bytes.set(self.retired_bytes.get() + bytes);
             deliveries.pop_front();
         }
         records
@@ -273,6 +284,8 @@ impl TaskCore {
     /// What is retired is cut: it belongs to the epoch that is being made.
     pub(crate) fn cut(&self) {
         self.wrote_alone.set(false);
+        self.cut_bytes
+            .set(self.cut_bytes.get() + self.retired_bytes.take());
         for source in self.sources.borrow_mut().iter_mut() {
             source.cut = source.retired;
         }
@@ -281,6 +294,11 @@ impl TaskCore {
     /// The source partitions with their positions.
     pub(crate) fn sources(&self) -> std::cell::RefMut<'_, Vec<SourceProgress>> {
         self.sources.borrow_mut()
+    }
+
+    /// Bytes of retired records that are not committed, a measure of what undo and outputs hold.
+    pub(crate) fn uncommitted_bytes(&self) -> usize {
+        self.retired_bytes.get() + self.cut_bytes.get()
     }
 
     /// Bytes delivered and not retired, as of the last [`progress`](Self::progress), and those that

@@ -143,6 +143,8 @@ pub(crate) struct WorkerThread {
     outcomes: mpsc::UnboundedReceiver<(EpochId, Outcome)>,
     tasks: BTreeMap<TaskKey, Task>,
     stopping: Vec<Stopping>,
+    /// Records to be passed over, of tasks that do not run here yet.
+    skips: Vec<(TopicPartition, Offset)>,
     next_key: TaskKey,
     ready: Arc<ReadyQueue>,
     outputs: Rc<RefCell<EpochOutputs>>,
@@ -174,6 +176,7 @@ impl WorkerThread {
             outcomes,
             tasks: BTreeMap::new(),
             stopping: Vec::new(),
+            skips: Vec::new(),
             next_key: 0,
             ready: Arc::default(),
             outputs: Rc::default(),
@@ -270,13 +273,7 @@ impl WorkerThread {
                     self.forget(key);
                 }
             }
-            Command::Skip(partition, offset) => {
-                for task in self.tasks.values_mut() {
-                    if let State::Running(running) = &mut task.state {
-                        running.skip(&partition, offset);
-                    }
-                }
-            }
+            Command::Skip(partition, offset) => self.skip((partition, offset)),
             Command::Resume => self.resume(),
             Command::Status(answer) => {
                 let _ = answer.send(self.tasks.values().map(Task::status).collect());
@@ -351,6 +348,19 @@ impl WorkerThread {
             finished: true,
             done: Some(done),
         });
+    }
+
+    /// Passes over a record now, or when its task runs and meets it.
+    fn skip(&mut self, record: (TopicPartition, Offset)) {
+        let mut known = false;
+        for task in self.tasks.values_mut() {
+            if let State::Running(running) = &mut task.state {
+                known |= running.skip(&record.0, record.1);
+            }
+        }
+        if !known {
+            self.skips.push(record);
+        }
     }
 
     fn resume(&mut self) {

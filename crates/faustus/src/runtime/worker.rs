@@ -180,7 +180,7 @@ struct Control {
 impl Control {
     async fn start_threads(&mut self, env: &Environment, recovery: &RecoveryContext) -> Result<()> {
         let settings = &env.settings;
-        for index in 0..settings.threads {
+        for index in 0..settings.threads.max(1) {
             let committer_id = match settings.guarantee {
                 Guarantee::ExactlyOnce => format!("{}{index}", recovery.committers),
                 Guarantee::AtLeastOnce => String::new(),

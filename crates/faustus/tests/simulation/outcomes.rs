@@ -235,3 +235,34 @@ fn a_successor_ends_the_transaction_of_a_dead_worker_and_does_not_wait_for_its_t
         assert_eq!(counts(&cluster).await, expect(&[("a", 1), ("b", 1)]));
     });
 }
+
+#[test]
+fn what_retires_while_a_commit_hangs_is_bounded() {
+    for_seeds(async |cluster, guarantee| {
+        let settings = Settings {
+            task_bytes: 100,
+            ..settings(guarantee)
+        };
+        let flow = app(&Controls::default(), 1, FailurePolicy::default());
+        let worker = cluster.worker(flow, settings);
+        for call in [Call::Commit, Call::CommitOffsets] {
+            let hang = Fault::Delay(Duration::from_secs(120));
+            worker.faults().add(Rule::new(call, hang));
+        }
+        let keys: Vec<String> = (0..2000).map(|i| format!("key-{i:04}")).collect();
+        send(
+            &cluster,
+            &keys.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await;
+        cluster.sleep(Duration::from_secs(30)).await;
+        let retired = worker.status().await[0].retired;
+        assert!(
+            retired < 1000,
+            "seed {}: {retired} events retired",
+            cluster.seed()
+        );
+        cluster.settle().await;
+        assert_eq!(counts(&cluster).await.len(), 2000);
+    });
+}

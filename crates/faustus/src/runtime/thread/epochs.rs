@@ -25,7 +25,7 @@ use crate::{
 
 use super::{Parked, State, Task, TaskKey, ThreadContext, WorkerThread};
 
-/// An at-least-once epoch is cut early when its outputs are that long.
+/// An epoch is cut early when its outputs are that long.
 const EPOCH_BYTES: usize = 4 << 20;
 
 /// Where a commit costs next to nothing, one is made after that long even if events keep coming.
@@ -94,8 +94,14 @@ impl WorkerThread {
     }
 
     fn due(&self, since: Duration, now: Duration) -> Duration {
+        let heavy = |task: &Task| match &task.state {
+            State::Running(running) => running.is_heavy(),
+            State::Recovering(_) | State::Refused(_) => false,
+        };
+        if self.outputs.borrow().bytes() > EPOCH_BYTES || self.tasks.values().any(heavy) {
+            return now;
+        }
         match self.context.guarantee {
-            Guarantee::AtLeastOnce if self.outputs.borrow().bytes() > EPOCH_BYTES => now,
             Guarantee::AtLeastOnce => since + self.context.commit_interval,
             Guarantee::ExactlyOnce if self.context.recovery.transaction_interval.is_zero() => {
                 since + EAGER_INTERVAL
@@ -327,10 +333,7 @@ impl WorkerThread {
             for shard in &running.core.shards {
                 shard.commit();
             }
-            for source in running.core.sources().iter_mut() {
-                source.committed = source.cut;
-            }
-            running.core.forget_committed();
+            running.core.committed();
         }
     }
 

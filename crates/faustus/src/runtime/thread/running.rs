@@ -37,6 +37,9 @@ const MAX_IDLE_ENDS: u32 = 3;
 /// How long a source that could not be read waits before it is read again.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// How many times as much as is in flight may have retired without being committed.
+const UNCOMMITTED_FACTOR: usize = 32;
+
 type Opening = BoxFuture<'static, Result<Box<dyn PartitionReader>, TransportError>>;
 
 enum Reader {
@@ -172,7 +175,7 @@ impl Running {
         if self.draining {
             return;
         }
-        if self.core.bytes() >= self.limit || self.parked.is_some() {
+        if !self.has_room() || self.parked.is_some() {
             self.sources[index].starved = true;
             return;
         }
@@ -471,9 +474,21 @@ impl Running {
         }
     }
 
+    /// Whether the task may take more: what has not retired is bounded, and so is what was not
+    /// committed, or a log that does not answer would let undo and outputs grow for ever.
+    fn has_room(&self) -> bool {
+        self.core.bytes() < self.limit
+            && self.core.uncommitted_bytes() < self.limit * UNCOMMITTED_FACTOR
+    }
+
+    /// Whether so much has retired that its epoch should not wait for its time.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.core.uncommitted_bytes() > self.limit * UNCOMMITTED_FACTOR / 2
+    }
+
     /// Polls the sources that waited for room, if there is some.
     pub(crate) fn feed(&mut self) {
-        if self.core.bytes() < self.limit && self.parked.is_none() {
+        if self.has_room() && self.parked.is_none() {
             for source in self.sources.iter_mut().filter(|source| source.starved) {
                 source.starved = false;
                 source.waker.wake_by_ref();

@@ -51,6 +51,9 @@ struct WorkerArgs {
     /// Pass over the record at TOPIC/PARTITION@OFFSET, which a task cannot get past; may be repeated
     #[arg(long, value_name = "RECORD", value_parser = parse_record)]
     skip: Vec<(TopicPartition, Offset)>,
+    /// Go on with a log that lost acknowledged records, with what is left of it
+    #[arg(long)]
+    accept_loss: bool,
 }
 
 impl<S: Clone + Send + Sync + 'static> App<S> {
@@ -98,6 +101,7 @@ async fn run<S: Clone + Send + Sync + 'static>(app: App<S>, args: WorkerArgs) ->
         worker_id: args.id.unwrap_or_default(),
         instance: args.instance,
         stores: args.stores,
+        accept_loss: args.accept_loss,
         session_timeout: args
             .session
             .map_or(defaults.session_timeout, std::time::Duration::from_secs),

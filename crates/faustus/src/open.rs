@@ -61,16 +61,21 @@ pub async fn open_log_for(
     match address.split_once("://") {
         Some(("memory", "")) => Ok(Arc::new(MemoryLog::new(clock, crate::worker::random()))),
         Some(("kafka", servers)) => open_kafka(servers, settings).await,
-        Some(("file", path)) => open_directory(path, clock),
+        Some(("file", path)) => open_directory(path, clock, settings),
         Some((scheme, _)) => Err(Error::config(format!(
             "log {address:?} is of no known kind {scheme:?}: use memory://, kafka://host:port or a directory"
         ))),
-        None => open_directory(address, clock),
+        None => open_directory(address, clock, settings),
     }
 }
 
-fn open_directory(path: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>> {
-    let log = DirectoryLog::open(path, clock, DirectoryOptions::default());
+fn open_directory(
+    path: &str,
+    clock: Arc<dyn Clock>,
+    settings: &Settings,
+) -> Result<Arc<dyn Transport>> {
+    let options = DirectoryOptions::default().accept_loss(settings.accept_loss);
+    let log = DirectoryLog::open(path, clock, options);
     Ok(Arc::new(log.map_err(|error| {
         Error::from(error).context(format!("log {path}"))
     })?))

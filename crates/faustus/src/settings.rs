@@ -49,6 +49,9 @@ pub struct Settings {
     /// Where tables are kept between starts, a directory of this worker alone; `None`: in memory,
     /// restored from their changelogs at each start.
     pub stores: Option<PathBuf>,
+    /// Go on with a log in a directory that lost records it had acknowledged, with what is left of
+    /// it. Default: refuse it and say what is missing.
+    pub accept_loss: bool,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             worker_id: String::new(),
             instance: None,
             stores: None,
+            accept_loss: false,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{
     epoch::{Epoch, EpochId, OffsetNote, Outcome},
-    ownership::Ownership,
+    ownership::{Committing, Ownership},
 };
 use crate::{
     Guarantee,
@@ -117,7 +117,7 @@ impl Committer {
     }
 
     async fn in_one_transaction(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
-        let permit = self.permit(epoch).await?;
+        let (permit, committing) = self.permit(epoch).await?;
         if self.transactional.is_none() {
             self.prepare().await.map_err(lost_or_again)?;
         }
@@ -147,7 +147,7 @@ impl Committer {
             ))),
             Err(error) => Err(error),
         };
-        drop(permit);
+        drop((permit, committing));
         match committed {
             Ok(published) => Ok(published),
             Err(PublishError::Refused(refusals)) => {
@@ -233,7 +233,7 @@ impl Committer {
 
     /// Nothing can fence these records: they are handed over only while the membership is sure.
     async fn publish(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
-        let permit = self.permit(epoch).await?;
+        let (permit, committing) = self.permit(epoch).await?;
         let now = self.clock.monotonic();
         if self.group.lease_until().is_none_or(|until| until <= now) {
             return Err(Stop::Again(
@@ -247,7 +247,7 @@ impl Committer {
             return Err(Stop::Again("no producer".to_owned()));
         };
         let published = producer.publish(epoch.outgoing.clone()).await;
-        drop(permit);
+        drop((permit, committing));
         published.map_err(|error| match error {
             PublishError::Refused(refusals) => Stop::End(Outcome::Refused(refusals)),
             PublishError::Transport(error) if error.is_transient() => {
@@ -262,13 +262,13 @@ impl Committer {
 
     async fn commit_offsets(&self, epoch: &Epoch) -> Result<(), Stop> {
         loop {
-            let permit = self.permit(epoch).await?;
+            let (permit, committing) = self.permit(epoch).await?;
             let identity = permit.identity().clone();
             let committed = self
                 .coordinator
                 .commit_offsets(identity, epoch.offsets.clone())
                 .await;
-            drop(permit);
+            drop((permit, committing));
             match committed {
                 Ok(()) => return Ok(()),
                 // Committing the same offsets again does no harm.
@@ -289,14 +289,13 @@ impl Committer {
     }
 
     /// The right to commit; it waits for the end of a rebalance.
-    async fn permit(&self, epoch: &Epoch) -> Result<Permit, Stop> {
+    async fn permit(&self, epoch: &Epoch) -> Result<(Permit, Committing), Stop> {
         let lost = || Stop::End(Outcome::Lost("the membership ended".to_owned()));
         let permit = self.group.permit().await.ok_or_else(lost)?;
-        if self.ownership.covers(&epoch.tasks) {
-            Ok(permit)
-        } else {
-            Err(lost())
-        }
+        let committing = self.ownership.begin_commit(&epoch.tasks);
+        committing
+            .map(|committing| (permit, committing))
+            .ok_or_else(lost)
     }
 }
 

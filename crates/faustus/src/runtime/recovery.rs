@@ -1,6 +1,6 @@
 //! The recovery of a task: from what the log and a store hold to shards and positions.
 //!
-//! In this order: the committed offsets of the sources, stable (an open transaction of a
+//! In this order: the end of commits of ours that take in the task; the committed offsets of the sources, stable (an open transaction of a
 //! predecessor has ended); then the end of each changelog as the *high watermark*, since a dead
 //! worker's open transaction hides later committed records below the last stable offset; then
 //! committed records until the reader's position is there, which passes markers and holes. Only
@@ -19,6 +19,7 @@ use faustus_store::validity;
 use super::{
     committer::TRANSACTION_TIMEOUT,
     epoch::OffsetNote,
+    ownership::Ownership,
     plan::{Changelog, Plan},
     shard::AnyShard,
     task::{SourceProgress, TaskCore},
@@ -48,6 +49,7 @@ pub(crate) struct RecoveryContext {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
     pub(crate) group: Arc<dyn Group>,
+    pub(crate) ownership: Arc<Ownership>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
     pub(crate) transaction_interval: Duration,
@@ -204,6 +206,10 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
             partition: id.partition,
         })
         .collect();
+    // A commit of an earlier assignment of ours may still come to pass.
+    while context.ownership.is_committing(&id) {
+        context.clock.sleep(AGAIN).await;
+    }
     let committed = context.committed(&partitions).await?;
     let mut logs = Vec::new();
     for changelog in &sub.changelogs {

@@ -90,12 +90,14 @@ pub(crate) async fn run(
         Arc::clone(&env.clock),
     );
     let group: Arc<dyn Group> = Arc::new(group);
+    let ownership = Arc::new(Ownership::default());
     let recovery = RecoveryContext {
         def: Arc::clone(&def),
         plan: Arc::clone(&plan),
         transport: Arc::clone(&env.transport),
         coordinator,
         group: Arc::clone(&group),
+        ownership: Arc::clone(&ownership),
         clock: Arc::clone(&env.clock),
         stores: env.stores.clone(),
         committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
@@ -103,7 +105,7 @@ pub(crate) async fn run(
     };
     let mut control = Control {
         group,
-        ownership: Arc::default(),
+        ownership,
         threads: Vec::new(),
         assignment: 0,
         clock: Arc::clone(&env.clock),

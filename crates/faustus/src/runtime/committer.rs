@@ -28,6 +28,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// The log aborts a transaction that its worker left open after that long.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// No call of a log takes that long, whatever happens to brokers.
+const HANG: Duration = Duration::from_secs(300);
+
 pub(crate) struct Committer {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
@@ -48,6 +51,8 @@ enum Stop {
     Again(String),
     /// That is how it ended.
     End(Outcome),
+    /// A call to the log does not come back at all.
+    Hung,
 }
 
 impl Committer {
@@ -74,14 +79,20 @@ impl Committer {
     ) {
         while let Some(epoch) = epochs.recv().await {
             let id = epoch.id;
-            let outcome = self.store(epoch).await;
+            let Some(outcome) = self.store(epoch).await else {
+                tracing::error!(
+                    "the log's client does not come back from a call: the worker ends, start it again"
+                );
+                return;
+            };
             if outcomes.send((id, outcome)).is_err() {
                 return;
             }
         }
     }
 
-    async fn store(&mut self, epoch: Epoch) -> Outcome {
+    /// How the epoch ended; `None` if a call of it hangs for good.
+    async fn store(&mut self, epoch: Epoch) -> Option<Outcome> {
         let published = loop {
             let attempt = match self.guarantee {
                 Guarantee::ExactlyOnce => self.in_one_transaction(&epoch).await,
@@ -89,7 +100,8 @@ impl Committer {
             };
             match attempt {
                 Ok(published) => break published,
-                Err(Stop::End(outcome)) => return self.ended(outcome),
+                Err(Stop::End(outcome)) => return Some(self.ended(outcome)),
+                Err(Stop::Hung) => return None,
                 Err(Stop::Again(reason)) => {
                     tracing::warn!(%reason, "epoch is tried again");
                     self.clock.sleep(AGAIN).await;
@@ -105,7 +117,7 @@ impl Committer {
         {
             tracing::warn!(%error, "committed records of repartition topics stay for now");
         }
-        outcome
+        Some(outcome)
     }
 
     /// An end that leaves nothing stored, unless that is not known.
@@ -117,7 +129,20 @@ impl Committer {
     }
 
     async fn in_one_transaction(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
-        let (permit, committing) = self.permit(epoch).await?;
+        let right = self.permit(epoch).await?;
+        let hung = self.clock.sleep(HANG);
+        tokio::select! {
+            biased;
+            published = self.transact(epoch, right) => published,
+            () = hung => Err(Stop::Hung),
+        }
+    }
+
+    async fn transact(
+        &mut self,
+        epoch: &Epoch,
+        (permit, committing): (Permit, Committing),
+    ) -> Result<Published, Stop> {
         if self.transactional.is_none() {
             self.prepare().await.map_err(lost_or_again)?;
         }

@@ -1,7 +1,7 @@
 //! Counts the words of the project's own documents and shows the ten most frequent ones, live.
 //!
 //! ```text
-//! cargo run --bin word_count
+//! cargo run --bin word_count -- worker --exactly-once
 //! ```
 //!
 //! Lines go into the topic `lines`, each is split into `words`, and each word is counted in the table

@@ -80,6 +80,7 @@ pub(crate) fn transactional(
         .set("transaction.timeout.ms", millis(timeout))
         // A group coordinator that left the cluster keeps `send_offsets_to_transaction` waiting for
         // any broker's connection to open or close (librdkafka 2.12): idle ones are closed for it.
+        // Where that does not help, `write::overdue` does, later.
         .set("connections.max.idle.ms", "2000")
         // A record is worth nothing to a transaction that is over.
         .set("message.timeout.ms", millis(timeout))

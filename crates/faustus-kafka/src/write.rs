@@ -7,6 +7,7 @@
 mod calls;
 mod limits;
 mod outcome;
+mod overdue;
 mod producer;
 mod transaction;
 mod transactional;

@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::{
     limits,
+    overdue::Calling,
     worker::{Command, Handle, Publish, Worker},
 };
 use crate::{
@@ -45,7 +46,8 @@ impl Idempotent {
     pub(crate) async fn producer(&self) -> Result<KafkaProducer, TransportError> {
         let start = || async {
             let directory = Arc::clone(&self.lookup.directory);
-            let (handle, ready) = Worker::start(self.config.clone(), directory, None, None)?;
+            let (handle, ready) =
+                Worker::start(self.config.clone(), directory, None, Calling::default())?;
             ready.await.unwrap_or(Err(TransportError::Closed))?;
             Ok::<_, TransportError>(Arc::new(handle))
         };

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use faustus_core::{GroupIdentity, OffsetCommit, PublishError, TransportError};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::worker::{Step, Worker};
+use super::{
+    overdue::{Calling, Kind},
+    worker::{Step, Worker},
+};
 use crate::native::TransactionError;
 
 /// How long a call that only talks to the coordinator is tried.
@@ -70,16 +73,20 @@ impl Worker {
         if self.transaction.is_none() {
             return Ok(());
         }
-        let client = &self.client;
+        let (client, calling) = (&self.client, &self.calling);
         // Without a connection librdkafka would look again only after half a second.
-        client.reach(COORDINATOR_LIMIT).map_err(|code| {
+        let reached = calling.within(COORDINATOR_LIMIT, Kind::Harmless, || {
+            client.reach(COORDINATOR_LIMIT)
+        });
+        reached.map_err(|code| {
             TransportError::Unavailable(format!("no broker answers the producer: {code}"))
         })?;
-        persist(COORDINATOR_LIMIT, |limit| client.init_transactions(limit)).map_err(|error| {
-            match verdict(&error) {
-                Verdict::Retry => TransportError::Unavailable(said(&error)),
-                Verdict::Abort | Verdict::Dead => refused(&error),
-            }
+        let ready = persist(calling, Kind::Harmless, COORDINATOR_LIMIT, |limit| {
+            client.init_transactions(limit)
+        });
+        ready.map_err(|error| match verdict(&error) {
+            Verdict::Retry => TransportError::Unavailable(said(&error)),
+            Verdict::Abort | Verdict::Dead => refused(&error),
         })
     }
 
@@ -124,7 +131,11 @@ impl Worker {
     }
 
     fn begin(&mut self) -> Result<(), TransportError> {
-        match self.client.begin_transaction() {
+        let (client, calling) = (&self.client, &self.calling);
+        let begun = calling.within(Duration::ZERO, Kind::Harmless, || {
+            client.begin_transaction()
+        });
+        match begun {
             Ok(()) => {
                 self.set(State::Open);
                 Ok(())
@@ -165,10 +176,12 @@ impl Worker {
             Some(State::Poisoned(reason)) => return self.give_up(reason),
             Some(State::Idle) | None => return Err(TransportError::Closed),
         }
-        let client = &self.client;
+        let (client, calling) = (&self.client, &self.calling);
         if !offsets.is_empty() {
             let left = limit.saturating_sub(began.elapsed());
-            let sent = persist(left, |limit| client.send_offsets(group, offsets, limit));
+            let sent = persist(calling, Kind::Harmless, left, |limit| {
+                client.send_offsets(group, offsets, limit)
+            });
             if let Err(error) = sent {
                 return match verdict(&error) {
                     Verdict::Dead => Err(self.die(refused(&error))),
@@ -178,7 +191,10 @@ impl Worker {
         }
         // From here on the outcome is the coordinator's: it ends a transaction after its timeout, so
         // it is asked for longer than that.
-        match persist(limit, |limit| client.commit_transaction(limit)) {
+        let committed = persist(calling, Kind::Commit, limit, |limit| {
+            client.commit_transaction(limit)
+        });
+        match committed {
             Ok(()) => {
                 self.set(State::Idle);
                 Ok(())
@@ -211,8 +227,10 @@ impl Worker {
     }
 
     fn abort(&mut self) -> Result<(), TransportError> {
-        let client = &self.client;
-        let aborted = persist(COORDINATOR_LIMIT, |limit| client.abort_transaction(limit));
+        let (client, calling) = (&self.client, &self.calling);
+        let aborted = persist(calling, Kind::Harmless, COORDINATOR_LIMIT, |limit| {
+            client.abort_transaction(limit)
+        });
         // It has given up what was on its way.
         self.wait_for_reports(CALL_LIMIT);
         self.finish();
@@ -293,13 +311,16 @@ fn is_fenced(code: RDKafkaErrorCode) -> bool {
 
 /// Calls until it succeeds, fails for good, or `limit` is over.
 fn persist(
+    calling: &Calling,
+    kind: Kind,
     limit: Duration,
     mut call: impl FnMut(Duration) -> Result<(), TransactionError>,
 ) -> Result<(), TransactionError> {
     let began = Instant::now();
     loop {
         let left = limit.saturating_sub(began.elapsed());
-        match call(left.min(CALL_LIMIT)) {
+        let at_once = left.min(CALL_LIMIT);
+        match calling.within(at_once, kind, || call(at_once)) {
             Err(error) if verdict(&error) == Verdict::Retry && began.elapsed() < limit => {
                 // An error that comes at once must not spin.
                 std::thread::sleep(Duration::from_millis(10));
@@ -378,14 +399,19 @@ mod tests {
         let timeout = error(RDKafkaErrorCode::OperationTimedOut, false, false);
         assert_eq!(verdict(&timeout), Verdict::Retry);
         let mut calls = 0;
-        let result = persist(Duration::from_secs(10), |_| {
-            calls += 1;
-            if calls == 3 {
-                Ok(())
-            } else {
-                Err(timeout.clone())
-            }
-        });
+        let result = persist(
+            &Calling::default(),
+            Kind::Harmless,
+            Duration::from_secs(10),
+            |_| {
+                calls += 1;
+                if calls == 3 {
+                    Ok(())
+                } else {
+                    Err(timeout.clone())
+                }
+            },
+        );
         assert_eq!((result, calls), (Ok(()), 3));
     }
 

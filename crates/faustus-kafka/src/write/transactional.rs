@@ -1,16 +1,18 @@
 //! The transactional producer.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use faustus_core::{
     BoxFuture, GroupIdentity, OffsetCommit, Outgoing, Producer, PublishError, Published,
     TransactionalProducer, TransportError,
 };
+use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use rdkafka::ClientConfig;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::{
+    overdue::{Calling, Kind, Waiter},
     producer::{Lookup, publish},
     transaction::Transaction,
     worker::{Command, Handle, Step, Worker},
@@ -40,6 +42,7 @@ impl Turns {
 pub(crate) struct KafkaTransactionalProducer {
     handle: Handle,
     lookup: Lookup,
+    waiter: Waiter,
 }
 
 impl KafkaTransactionalProducer {
@@ -53,11 +56,26 @@ impl KafkaTransactionalProducer {
         background: Arc<Background>,
     ) -> Result<Self, TransportError> {
         let transaction = Some(Transaction::new(timeout));
+        let calling = Calling::default();
         let (handle, ready) =
-            Worker::start(config, Arc::clone(&directory), transaction, Some(turn))?;
-        ready.await.unwrap_or(Err(TransportError::Closed))?;
+            Worker::start(config, Arc::clone(&directory), transaction, calling.clone())?;
+        let (reply, made) = oneshot::channel();
+        let overdue = calling.clone().until_overdue();
+        background.spawn(async move {
+            let made = match select(ready, pin!(overdue)).await {
+                Either::Left((made, _)) => made.unwrap_or(Err(TransportError::Closed)),
+                Either::Right(_) => Err(TransportError::Unavailable(
+                    "librdkafka does not come back from making a producer".to_owned(),
+                )),
+            };
+            drop(turn);
+            // Whoever wanted it may have gone.
+            let _ = reply.send(made);
+        });
+        made.await.unwrap_or(Err(TransportError::Closed))?;
         Ok(Self {
             handle,
+            waiter: Waiter::new(calling, Arc::clone(&background)),
             lookup: Lookup {
                 directory,
                 background,
@@ -65,11 +83,27 @@ impl KafkaTransactionalProducer {
         })
     }
 
-    async fn step(&self, step: Step) -> Result<(), TransportError> {
-        let (reply, answer) = oneshot::channel();
-        self.handle.send(Command::Step(step, reply))?;
-        answer.await.unwrap_or(Err(TransportError::Closed))
+    async fn step(&mut self, step: Step) -> Result<(), TransportError> {
+        let asked = async {
+            let (reply, answer) = oneshot::channel();
+            self.handle.send(Command::Step(step, reply))?;
+            answer.await.unwrap_or(Err(TransportError::Closed))
+        };
+        match self.waiter.unless_overdue(asked).await {
+            Ok(answer) => answer,
+            Err(Kind::Harmless) => Err(left_behind()),
+            Err(Kind::Commit) => Err(TransportError::OutcomeUnknown(
+                "librdkafka does not come back from the commit".to_owned(),
+            )),
+        }
     }
+}
+
+/// The transaction was not asked to commit and never will be.
+fn left_behind() -> TransportError {
+    TransportError::Aborted(
+        "librdkafka does not come back from a call; make another producer".to_owned(),
+    )
 }
 
 impl Producer for KafkaTransactionalProducer {
@@ -78,11 +112,13 @@ impl Producer for KafkaTransactionalProducer {
         outgoing: Vec<Outgoing>,
     ) -> BoxFuture<'_, Result<Published, PublishError>> {
         Box::pin(async move {
-            match publish(&self.handle, &self.lookup, outgoing.clone()).await {
-                Err(PublishError::Refused(suspects)) => {
+            let publishing = publish(&self.handle, &self.lookup, outgoing.clone());
+            match self.waiter.unless_overdue(publishing).await {
+                Ok(Err(PublishError::Refused(suspects))) => {
                     Err(self.lookup.judge(&outgoing, suspects).await)
                 }
-                published => published,
+                Ok(published) => published,
+                Err(_) => Err(left_behind().into()),
             }
         })
     }

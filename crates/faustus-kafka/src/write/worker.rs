@@ -17,12 +17,13 @@ use faustus_core::{
 };
 use parking_lot::Mutex;
 use rdkafka::{ClientConfig, types::RDKafkaErrorCode};
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     calls::{Calls, Failed, MAX_RECORDS},
     limits,
     outcome::{Meaning, answer, meaning},
+    overdue::Calling,
     transaction::{self, Transaction},
 };
 use crate::{
@@ -97,6 +98,8 @@ pub(super) struct Worker {
     unreported: HashMap<TopicPartition, usize>,
     directory: Arc<Directory>,
     pub(super) transaction: Option<Transaction>,
+    /// For whoever waits: which blocking call the thread is in.
+    pub(super) calling: Calling,
 }
 
 /// A publish that waits for reports.
@@ -119,12 +122,12 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// Starts the thread of a producer; the receiver hears when it is ready. `turn` is held until then.
+    /// Starts the thread of a producer; the receiver hears when it is ready.
     pub(super) fn start(
         config: ClientConfig,
         directory: Arc<Directory>,
         transaction: Option<Transaction>,
-        turn: Option<OwnedMutexGuard<()>>,
+        calling: Calling,
     ) -> Result<(Handle, oneshot::Receiver<Result<(), TransportError>>), TransportError> {
         let (commands, inbox) = mpsc::channel();
         let (ready, is_ready) = oneshot::channel();
@@ -147,11 +150,11 @@ impl Worker {
                         unreported: HashMap::new(),
                         directory,
                         transaction,
+                        calling,
                     };
                     worker.init_transactions()?;
                     Ok(worker)
                 });
-            drop(turn);
             match started {
                 // The producer is wanted no more if nobody hears that it is ready; its handle is
                 // dropped then, too.

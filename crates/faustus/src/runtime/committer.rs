@@ -28,9 +28,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// The log aborts a transaction that its worker left open after that long.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// No call of a log takes that long, whatever happens to brokers.
-const HANG: Duration = Duration::from_secs(300);
-
 pub(crate) struct Committer {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
@@ -51,8 +48,6 @@ enum Stop {
     Again(String),
     /// That is how it ended.
     End(Outcome),
-    /// A call to the log does not come back at all.
-    Hung,
 }
 
 impl Committer {
@@ -79,20 +74,15 @@ impl Committer {
     ) {
         while let Some(epoch) = epochs.recv().await {
             let id = epoch.id;
-            let Some(outcome) = self.store(epoch).await else {
-                tracing::error!(
-                    "the log's client does not come back from a call: the worker ends, start it again"
-                );
-                return;
-            };
+            let outcome = self.store(epoch).await;
             if outcomes.send((id, outcome)).is_err() {
                 return;
             }
         }
     }
 
-    /// How the epoch ended; `None` if a call of it hangs for good.
-    async fn store(&mut self, epoch: Epoch) -> Option<Outcome> {
+    /// How the epoch ended.
+    async fn store(&mut self, epoch: Epoch) -> Outcome {
         let published = loop {
             let attempt = match self.guarantee {
                 Guarantee::ExactlyOnce => self.in_one_transaction(&epoch).await,
@@ -100,8 +90,7 @@ impl Committer {
             };
             match attempt {
                 Ok(published) => break published,
-                Err(Stop::End(outcome)) => return Some(self.ended(outcome)),
-                Err(Stop::Hung) => return None,
+                Err(Stop::End(outcome)) => return self.ended(outcome),
                 Err(Stop::Again(reason)) => {
                     tracing::warn!(%reason, "epoch is tried again");
                     self.clock.sleep(AGAIN).await;
@@ -117,7 +106,7 @@ impl Committer {
         {
             tracing::warn!(%error, "committed records of repartition topics stay for now");
         }
-        Some(outcome)
+        outcome
     }
 
     /// An end that leaves nothing stored, unless that is not known.
@@ -129,20 +118,7 @@ impl Committer {
     }
 
     async fn in_one_transaction(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
-        let right = self.permit(epoch).await?;
-        let hung = self.clock.sleep(HANG);
-        tokio::select! {
-            biased;
-            published = self.transact(epoch, right) => published,
-            () = hung => Err(Stop::Hung),
-        }
-    }
-
-    async fn transact(
-        &mut self,
-        epoch: &Epoch,
-        (permit, committing): (Permit, Committing),
-    ) -> Result<Published, Stop> {
+        let (permit, committing) = self.permit(epoch).await?;
         if self.transactional.is_none() {
             self.prepare().await.map_err(lost_or_again)?;
         }

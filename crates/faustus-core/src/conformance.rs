@@ -119,6 +119,8 @@ macro_rules! transport_conformance {
             a_member_that_leaves_is_not_waited_for
             a_member_without_heartbeats_is_lost
             a_leader_that_joins_again_begins_a_generation
+            a_follower_that_joins_again_unchanged_keeps_its_generation
+            a_join_repeated_before_the_sync_keeps_the_generation
             an_old_generation_is_told
             an_unknown_member_is_told
             another_protocol_is_refused

@@ -284,6 +284,37 @@ pub async fn a_leader_that_joins_again_begins_a_generation(harness: &dyn Harness
     assert_eq!(first.joined().generation, second.joined().generation);
 }
 
+/// A follower that joins again with the words it joined with keeps its generation, and nobody else
+/// notices; with other words it begins a new one.
+pub async fn a_follower_that_joins_again_unchanged_keeps_its_generation(harness: &dyn Harness) {
+    let rig = Rig::new(harness).await;
+    let group = harness.unique("group");
+    let mut members = [Member::new(&rig, &group), Member::new(&rig, &group)];
+    settle(&mut members).await;
+    members.sort_by_key(Member::leads);
+    let [follower, leader] = &mut members;
+    let before = follower.identity();
+    follower.join().await;
+    assert_eq!(follower.identity(), before);
+    let assignment = follower.sync().await.expect("it syncs");
+    assert_eq!(assignment, format!("for {}", before.member).into_bytes());
+    assert_eq!(leader.heartbeat().await, Ok(()));
+    follower.request.metadata = subscription("changed");
+    join(follower.join(), leader.rejoin()).await;
+    assert!(follower.joined().generation > before.generation);
+}
+
+/// A member, even the leader, that joins again before its sync with the same words keeps its generation.
+pub async fn a_join_repeated_before_the_sync_keeps_the_generation(harness: &dyn Harness) {
+    let rig = Rig::new(harness).await;
+    let mut member = Member::new(&rig, &harness.unique("group"));
+    member.join().await;
+    let before = member.joined().clone();
+    member.join().await;
+    assert_eq!(*member.joined(), before);
+    assert!(member.leads());
+}
+
 /// Calls in the name of an old generation are told so.
 pub async fn an_old_generation_is_told(harness: &dyn Harness) {
     let rig = Rig::new(harness).await;

@@ -168,26 +168,6 @@ fn a_waiting_join_of_a_replaced_static_member_is_fenced() {
 }
 
 #[test]
-fn a_follower_that_joins_again_unchanged_gets_the_same_generation() {
-    let mut test = Test::new();
-    let first = test.join("", None);
-    let first = test.answer(&first).unwrap();
-    test.sync(&first, None);
-    let second = test.join("", None);
-    let again = test.join(&first.member, None);
-    let (first, second) = (test.answer(&again).unwrap(), test.answer(&second).unwrap());
-    let (leader, follower) = if first.leader == first.member {
-        (first, second)
-    } else {
-        (second, first)
-    };
-    test.sync(&leader, None);
-    test.sync(&follower, None);
-    let again = test.join(&follower.member, None);
-    assert_eq!(test.answer(&again).unwrap().generation, leader.generation);
-}
-
-#[test]
 fn a_second_join_of_a_member_takes_over_from_the_first() {
     let mut test = Test::new();
     let first = test.join("", None);

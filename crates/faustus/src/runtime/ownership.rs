@@ -3,7 +3,6 @@
 //! The control loop of the worker writes it before it tells threads anything; committers look at it
 //! under the generation permit. So an epoch of an assignment that is over is never stored, even if
 //! the same task came back meanwhile or its thread hangs and knows nothing.
-
 //!
 //! The other way round, a recovery waits until no commit that took in its task is on its way any
 //! more. The group's generation does not fence such a commit by itself: a member that lost its

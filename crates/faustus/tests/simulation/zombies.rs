@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use faustus::{Ended, Guarantee};
+use faustus::{
+    Ended, Guarantee, Settings,
+    testing::{Cluster, TestWorker, simulate},
+};
+use faustus_core::TransportError;
+use faustus_log::{Call, Fault, Rule};
 
 use crate::bank::{self, Total, for_seeds, settings};
 
@@ -12,11 +17,7 @@ fn add(sums: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
     }
 }
 
-async fn check(
-    cluster: &faustus::testing::Cluster,
-    guarantee: Guarantee,
-    sums: &BTreeMap<String, u64>,
-) {
+async fn check(cluster: &Cluster, guarantee: Guarantee, sums: &BTreeMap<String, u64>) {
     let totals = cluster.changelog::<String, u64>("bank", "totals").await;
     let seed = cluster.seed();
     match guarantee {
@@ -123,4 +124,51 @@ fn tasks_that_come_back_to_a_thread_that_was_blocked_run_again() {
         cluster.settle().await;
         check(&cluster, guarantee, &sums).await;
     });
+}
+
+/// For five seconds the worker gets no answer to its heartbeats, all of which arrive.
+fn deafen(cluster: &Cluster, worker: &TestWorker) {
+    let clock = cluster.clock();
+    let until = clock.monotonic() + Duration::from_secs(5);
+    let lost = Fault::After(TransportError::Unavailable("injected".into()));
+    let beats = Rule::new(Call::Heartbeat, lost).always();
+    worker
+        .faults()
+        .add(beats.when(move |_| clock.monotonic() < until));
+}
+
+#[test]
+fn a_commit_that_outlives_a_loss_in_the_same_generation_is_not_doubled() {
+    for seed in 0..40 {
+        simulate(seed, async |cluster| {
+            let settings = Settings {
+                session_timeout: Duration::from_secs(4),
+                ..settings(Guarantee::ExactlyOnce)
+            };
+            // A leader that joins again would begin a generation.
+            let leader = cluster.worker(bank::app(), settings.clone());
+            let mut sums = bank::send(&cluster, 1, 30).await;
+            cluster.settle().await;
+            let follower = cluster.worker(bank::app(), settings);
+            cluster.sleep(Duration::from_secs(10)).await;
+            // So would a first loss: the words of the join that follows it are new.
+            deafen(&cluster, &follower);
+            cluster.sleep(Duration::from_secs(15)).await;
+            cluster.settle().await;
+            let joins = || [&leader, &follower].map(|worker| worker.faults().seen(Call::Join));
+            let [of_leader, of_follower] = joins();
+            // A second one repeats them, while a commit is on its way.
+            let late = Fault::Delay(Duration::from_millis(8000 + seed * 37));
+            follower
+                .faults()
+                .add(Rule::new(Call::Commit, late).times(2));
+            add(&mut sums, bank::send(&cluster, 31, 30).await);
+            deafen(&cluster, &follower);
+            cluster.sleep(Duration::from_secs(15)).await;
+            assert_eq!(joins(), [of_leader, of_follower + 1], "seed {seed}");
+            add(&mut sums, bank::send(&cluster, 61, 30).await);
+            cluster.settle().await;
+            check(&cluster, Guarantee::ExactlyOnce, &sums).await;
+        });
+    }
 }

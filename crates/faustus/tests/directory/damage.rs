@@ -1,7 +1,6 @@
 //! Directories whose files were torn or damaged.
 
 use std::{
-    collections::BTreeMap,
     fs,
     ops::Range,
     path::{Path, PathBuf},
@@ -13,7 +12,7 @@ use faustus_core::TransportError;
 use crate::{
     common::{
         Outside, Running,
-        bank::{self, Order, Sent},
+        bank::{self, Sent},
         check, until,
     },
     disk::{Disk, settings},
@@ -34,9 +33,9 @@ async fn worked(orders: u64) -> Disk {
     let log = disk.open().await;
     let outside = Outside::new(&log);
     let worker = Running::start(bank::app(NAME), &log, with_stores(&disk)).await;
-    let mut sent = Sent::default();
-    while sent.count < orders {
-        sent.more(&outside, NAME, 100).await;
+    let mut sent = Sent::new(NAME);
+    while sent.orders < orders {
+        sent.more(&outside, 100).await;
     }
     outside.settle(&[&worker]).await;
     worker.shutdown().await;
@@ -79,20 +78,10 @@ async fn check_goes_on(disk: &Disk) {
     let log = disk.open().await;
     let outside = Outside::new(&log);
     let worker = Running::start(bank::app(NAME), &log, with_stores(disk)).await;
-    Sent::default().more(&outside, NAME, 50).await;
+    Sent::new(NAME).more(&outside, 50).await;
     outside.settle(&[&worker]).await;
-    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    let mut count = 0;
-    for topic in ["orders", "refunds"] {
-        for record in outside.records(&format!("{NAME}-{topic}")).await {
-            let Order { account, amount } = record.json();
-            *sums.entry(account).or_default() += amount;
-            count += 1;
-        }
-    }
-    assert_eq!(outside.changelog(NAME, "totals").await, sums);
-    let told = outside.records(&format!("{NAME}-audit")).await.len();
-    assert_eq!(told, count);
+    let found = Sent::found(&outside, NAME).await;
+    found.check_exact(&outside).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

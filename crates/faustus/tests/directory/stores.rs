@@ -11,7 +11,7 @@ use crate::{
         Outside, Running,
         bank::{self, Sent},
         both,
-        flow::{self, Controls},
+        flow::{self, Controls, expect},
         until,
     },
     disk::{Disk, settings},
@@ -30,8 +30,8 @@ async fn a_store_that_is_up_to_date_is_used_instead_of_the_changelog() {
         let log = disk.open().await;
         let outside = Outside::new(&log);
         let worker = Running::start(app(), &log, settings.clone()).await;
-        let keys = ["a", "b", "a"].map(str::to_owned);
-        flow::send(&outside, name, 0, &keys).await;
+        let keys = ["a", "b", "a"];
+        flow::send(&outside, name, &keys).await;
         outside.settle(&[&worker]).await;
         worker.shutdown().await;
         // What only the store says shows that it is read.
@@ -49,14 +49,12 @@ async fn a_store_that_is_up_to_date_is_used_instead_of_the_changelog() {
             store.apply(&[mark], &checkpoint).unwrap();
         }
         let worker = Running::start(app(), &log, settings).await;
-        flow::send(&outside, name, 0, &keys).await;
+        flow::send(&outside, name, &keys).await;
         outside.settle(&[&worker]).await;
         let table: BTreeMap<String, u64> = worker.handle.table("counts").await.unwrap();
-        let expected = [("a", 4), ("b", 2), ("mark", 7)];
-        assert_eq!(table, expected.map(|(k, n)| (k.to_owned(), n)).into());
-        let expected = [("a", 4), ("b", 2)];
+        assert_eq!(table, expect(&[("a", 4), ("b", 2), ("mark", 7)]));
         let stored = flow::counts(&outside, name).await;
-        assert_eq!(stored, expected.map(|(k, n)| (k.to_owned(), n)).into());
+        assert_eq!(stored, expect(&[("a", 4), ("b", 2)]));
     })
     .await;
 }
@@ -69,13 +67,13 @@ async fn tables_in_stores_are_right_after_a_worker_was_dropped() {
             stores: Some(disk.path().join("stores")),
             ..settings(guarantee)
         };
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         for round in 0..3 {
             let log = disk.open().await;
             let outside = Outside::new(&log);
             let start = || Running::try_start(bank::app(name), &log, settings.clone());
             let worker = until(async || start().await).await;
-            sent.more(&outside, name, 300).await;
+            sent.more(&outside, 300).await;
             // One end is graceful, the others are not.
             if round == 0 {
                 worker.shutdown().await;
@@ -88,7 +86,7 @@ async fn tables_in_stores_are_right_after_a_worker_was_dropped() {
         let start = || Running::try_start(bank::app(name), &log, settings.clone());
         let worker = until(async || start().await).await;
         outside.settle(&[&worker]).await;
-        sent.check(&outside, name, guarantee).await;
+        sent.check(&outside, guarantee).await;
         let table: BTreeMap<String, u64> = worker.handle.table("totals").await.unwrap();
         assert_eq!(table, outside.changelog(name, "totals").await, "{name}");
     })

@@ -18,11 +18,11 @@ async fn sums_are_exact() {
         let log = disk.open().await;
         let outside = Outside::new(&log);
         let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         for _ in 0..3 {
-            sent.more(&outside, name, 500).await;
+            sent.more(&outside, 500).await;
             outside.settle(&[&worker]).await;
-            sent.check_exact(&outside, name).await;
+            sent.check_exact(&outside).await;
         }
         assert_eq!(worker.shutdown().await, Ended::Drained);
     })
@@ -33,18 +33,18 @@ async fn sums_are_exact() {
 async fn a_graceful_restart_in_the_middle_of_work_doubles_nothing() {
     both("bank", async |name, guarantee| {
         let disk = Disk::new();
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         for _ in 0..4 {
             let log = disk.open().await;
             let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-            sent.more(&Outside::new(&log), name, 500).await;
+            sent.more(&Outside::new(&log), 500).await;
             assert_eq!(worker.shutdown().await, Ended::Drained);
         }
         let log = disk.open().await;
         let outside = Outside::new(&log);
         let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
         outside.settle(&[&worker]).await;
-        sent.check_exact(&outside, name).await;
+        sent.check_exact(&outside).await;
     })
     .await;
 }
@@ -53,13 +53,13 @@ async fn a_graceful_restart_in_the_middle_of_work_doubles_nothing() {
 async fn a_worker_that_is_dropped_in_the_middle_of_work_loses_nothing() {
     both("bank", async |name, guarantee| {
         let disk = Disk::new();
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         let mut told = 0;
         for _ in 0..4 {
             let log = disk.open().await;
             let outside = Outside::new(&log);
             let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-            sent.more(&outside, name, 500).await;
+            sent.more(&outside, 500).await;
             // Some of it is done, and some is not.
             let before = told;
             until(async || {
@@ -73,7 +73,7 @@ async fn a_worker_that_is_dropped_in_the_middle_of_work_loses_nothing() {
         let outside = Outside::new(&log);
         let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
         outside.settle(&[&worker]).await;
-        sent.check(&outside, name, guarantee).await;
+        sent.check(&outside, guarantee).await;
     })
     .await;
 }
@@ -93,8 +93,8 @@ async fn a_second_worker_on_the_directory_is_refused() {
     let name = "bank";
     let worker = Running::start(bank::app(name), &log, settings(Default::default())).await;
     let outside = Outside::new(&log);
-    let mut sent = Sent::default();
-    sent.more(&outside, name, 10).await;
+    let mut sent = Sent::new(name);
+    sent.more(&outside, 10).await;
     outside.settle(&[&worker]).await;
-    sent.check_exact(&outside, name).await;
+    sent.check_exact(&outside).await;
 }

@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../directory/common/mod.rs"]
+#[path = "../common/mod.rs"]
 mod common;
 
 mod broker;

@@ -23,8 +23,8 @@ async fn a_broker_that_goes_away_for_a_while_costs_nothing_but_time() {
         let outside = Outside::new(&connect_to(&bootstrap).await);
         let log = connect_to(&bootstrap).await;
         let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-        let mut sent = Sent::default();
-        sent.more(&outside, name, 500).await;
+        let mut sent = Sent::new(name);
+        sent.more(&outside, 500).await;
         // Some of it is done, and some is not.
         until(async || {
             let seen = outside.records(&format!("{name}-audit")).await.len();
@@ -37,9 +37,9 @@ async fn a_broker_that_goes_away_for_a_while_costs_nothing_but_time() {
             tokio::task::block_in_place(|| cluster.start_node(1).unwrap());
         }
         barrier.wait().await;
-        sent.more(&outside, name, 100).await;
+        sent.more(&outside, 100).await;
         outside.settle(&[&worker]).await;
-        sent.check(&outside, name, guarantee).await;
+        sent.check(&outside, guarantee).await;
     })
     .await;
 }

@@ -30,12 +30,12 @@ async fn unknown(name: &str, guarantee: Guarantee, fault: Fault) {
         faults.add(Rule::new(commit(guarantee), fault.clone()).skip(skip));
     }
     let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-    let mut sent = Sent::default();
+    let mut sent = Sent::new(name);
     for _ in 0..4 {
-        sent.more(&outside, name, 50).await;
+        sent.more(&outside, 50).await;
         outside.settle(&[&worker]).await;
     }
-    sent.check_exact(&outside, name).await;
+    sent.check_exact(&outside).await;
     let made = faults.seen(commit(guarantee));
     assert!(made > 3, "{name}: {made} commits");
 }
@@ -62,20 +62,20 @@ async fn a_new_generation_during_a_slow_commit_rolls_back_nothing() {
         let (log, faults) = faulty().await;
         let outside = Outside::new(&connect().await);
         let first = Running::start(bank::app(name), &log, settings(guarantee)).await;
-        let mut sent = Sent::default();
-        sent.more(&outside, name, 20).await;
+        let mut sent = Sent::new(name);
+        sent.more(&outside, 20).await;
         outside.settle(&[&first]).await;
         let slow = Fault::Delay(Duration::from_secs(2));
         faults.add(Rule::new(commit(guarantee), slow).always());
         let before = faults.seen(commit(guarantee));
-        sent.more(&outside, name, 30).await;
+        sent.more(&outside, 30).await;
         until(async || check(faults.seen(commit(guarantee)) > before, "no commit")).await;
         // A commit is under way, and takes its time.
         let second = Running::start(bank::app(name), &connect().await, settings(guarantee)).await;
         until(async || check(!second.status().await.is_empty(), "no task moved")).await;
         faults.clear();
         outside.settle(&[&first, &second]).await;
-        sent.check_exact(&outside, name).await;
+        sent.check_exact(&outside).await;
     })
     .await;
 }

@@ -66,7 +66,7 @@ async fn epoch_fails(name: &str, guarantee: Guarantee, rule: Rule) -> usize {
     let app = flow::app(name, &controls, 1, 4);
     faults.add(rule);
     let worker = Running::start(app, &log, settings(guarantee)).await;
-    flow::send(&outside, name, 0, &keys).await;
+    flow::send(&outside, name, &keys).await;
     let expected: BTreeMap<String, u64> = keys[..3].iter().map(|k| (k.clone(), 1)).collect();
     until(async || {
         let stored = flow::counts(&outside, name).await;
@@ -111,9 +111,8 @@ async fn eight_partitions_use_all_of_their_four_lanes() {
         keys.iter().for_each(|key| controls.close(key));
         let app = flow::app(name, &controls, 8, 4);
         let worker = Running::start(app, &connect().await, settings(guarantee)).await;
-        let events = keys.iter().map(|key| (key, r#""event""#));
         // To the partitions that Kafka's own partitioner chooses.
-        outside.send(&format!("{name}-events"), events).await;
+        flow::send(&outside, name, &keys).await;
         until(async || {
             let held = controls.in_flight().len();
             check(held == 8 * 4, held)

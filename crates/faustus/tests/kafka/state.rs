@@ -12,7 +12,7 @@ use crate::{
         Outside, Running,
         bank::Order,
         both, check,
-        flow::{self, Controls},
+        flow::{self, Controls, expect},
         until,
     },
 };
@@ -24,8 +24,7 @@ async fn a_recovered_table_holds_what_lies_above_a_dead_workers_open_transaction
         let outside = Outside::new(&connect().await);
         let app = || flow::app(name, &Controls::default(), 1, 1);
         let worker = Running::start(app(), &log, settings(guarantee)).await;
-        let keys = ["a", "b", "a", "c"].map(str::to_owned);
-        flow::send(&outside, name, 0, &keys).await;
+        flow::send(&outside, name, &["a", "b", "a", "c"]).await;
         outside.settle(&[&worker]).await;
         worker.shutdown().await;
         // A dead worker's transaction in the changelog, and above it what another one committed.
@@ -56,8 +55,8 @@ async fn a_recovered_table_holds_what_lies_above_a_dead_workers_open_transaction
         let worker = Running::start(app(), &log, settings(guarantee)).await;
         outside.settle(&[&worker]).await;
         let table: BTreeMap<String, u64> = worker.handle.table("counts").await.unwrap();
-        let expected = [("a", 2), ("b", 1), ("c", 1), ("later", 7)];
-        assert_eq!(table, expected.map(|(k, n)| (k.to_owned(), n)).into());
+        let expected = expect(&[("a", 2), ("b", 1), ("c", 1), ("later", 7)]);
+        assert_eq!(table, expected);
     })
     .await;
 }

@@ -18,12 +18,12 @@ async fn sums_are_exact_and_a_second_worker_goes_on_where_the_first_one_was() {
     both("sums", async |name, guarantee| {
         let log = connect().await;
         let outside = Outside::new(&connect().await);
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         for _ in 0..2 {
             let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-            sent.more(&outside, name, 200).await;
+            sent.more(&outside, 200).await;
             outside.settle(&[&worker]).await;
-            sent.check_exact(&outside, name).await;
+            sent.check_exact(&outside).await;
             assert_eq!(worker.shutdown().await, Ended::Drained);
         }
     })
@@ -35,15 +35,15 @@ async fn a_graceful_restart_in_the_middle_of_work_doubles_nothing() {
     both("graceful", async |name, guarantee| {
         let log = connect().await;
         let outside = Outside::new(&connect().await);
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         for _ in 0..3 {
             let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
-            sent.more(&outside, name, 100).await;
+            sent.more(&outside, 100).await;
             assert_eq!(worker.shutdown().await, Ended::Drained);
         }
         let worker = Running::start(bank::app(name), &log, settings(guarantee)).await;
         outside.settle(&[&worker]).await;
-        sent.check_exact(&outside, name).await;
+        sent.check_exact(&outside).await;
     })
     .await;
 }
@@ -52,25 +52,25 @@ async fn a_graceful_restart_in_the_middle_of_work_doubles_nothing() {
 async fn tasks_move_between_workers_that_come_and_go() {
     both("movers", async |name, guarantee| {
         let outside = Outside::new(&connect().await);
-        let mut sent = Sent::default();
+        let mut sent = Sent::new(name);
         let start = async || {
             let log = connect().await;
             Running::start(bank::app(name), &log, settings(guarantee)).await
         };
         let first = start().await;
-        sent.more(&outside, name, 100).await;
+        sent.more(&outside, 100).await;
         let second = start().await;
-        sent.more(&outside, name, 100).await;
+        sent.more(&outside, 100).await;
         outside.settle(&[&first, &second]).await;
-        sent.check_exact(&outside, name).await;
-        sent.more(&outside, name, 100).await;
+        sent.check_exact(&outside).await;
+        sent.more(&outside, 100).await;
         assert_eq!(first.shutdown().await, Ended::Drained);
-        sent.more(&outside, name, 100).await;
+        sent.more(&outside, 100).await;
         second.crash().await;
         let third = start().await;
-        sent.more(&outside, name, 100).await;
+        sent.more(&outside, 100).await;
         outside.settle(&[&third]).await;
-        sent.check(&outside, name, guarantee).await;
+        sent.check(&outside, guarantee).await;
     })
     .await;
 }

@@ -19,7 +19,10 @@ use faustus_log::{Call, Fault, Rule};
 use faustus_store::MemoryStores;
 use parking_lot::Mutex;
 
-use crate::bank::{self, Order, Refund, Total};
+use crate::{
+    common::bank::{Order, Sent, Total, add},
+    scenario::sent,
+};
 
 /// SplitMix64.
 #[derive(Debug)]
@@ -83,33 +86,22 @@ impl Bank {
 async fn on_order(State(bank): State<Bank>, mut orders: Stream<Order, Total>) -> faustus::Result {
     let totals = orders.bind(&bank.totals);
     while let Some(order) = orders.next().await? {
-        let total = totals.update(&*order.account, |total| *total += order.amount)?;
-        order.reply(Total {
-            account: order.account.clone(),
-            total,
-        });
+        add(&totals, &order)?;
         bank.trouble().await?;
     }
     Ok(())
 }
 
-async fn on_refund(
-    State(bank): State<Bank>,
-    mut refunds: Stream<Refund, Total>,
-) -> faustus::Result {
+async fn on_refund(State(bank): State<Bank>, mut refunds: Stream<Order, Total>) -> faustus::Result {
     let totals = refunds.bind(&bank.totals);
     while let Some(refund) = refunds.next().await? {
         bank.trouble().await?;
-        let total = totals.update(&*refund.account, |total| *total += refund.amount)?;
-        refund.reply(Total {
-            account: refund.account.clone(),
-            total,
-        });
+        add(&totals, &refund)?;
     }
     Ok(())
 }
 
-async fn count(State(bank): State<Bank>, mut refunds: Stream<Refund>) -> faustus::Result {
+async fn count(State(bank): State<Bank>, mut refunds: Stream<Order>) -> faustus::Result {
     let counts = refunds.bind(&bank.counts);
     while let Some(refund) = refunds.next().await? {
         counts.update(&*refund.account, |count| *count += 1)?;
@@ -128,9 +120,9 @@ async fn count(State(bank): State<Bank>, mut refunds: Stream<Refund>) -> faustus
 /// The bank, with events that fail now and then, and a second agent that reads refunds.
 fn app(seed: u64, failing: u64) -> App<Bank> {
     let app = App::new("bank");
-    let orders = app.topic::<Order>("orders").partitions(4);
-    let refunds = app.topic::<Refund>("refunds").partitions(4);
-    let audit = app.topic::<Total>("order-totals").partitions(2);
+    let orders = app.topic::<Order>("bank-orders").partitions(4);
+    let refunds = app.topic::<Order>("bank-refunds").partitions(4);
+    let audit = app.topic::<Total>("bank-audit").partitions(2);
     let (totals, counts) = (app.table("totals"), app.table("counts"));
     let patient = FailurePolicy::Retry {
         max: 1000,
@@ -174,8 +166,7 @@ struct Chaos {
     guarantee: Guarantee,
     random: Random,
     hosts: Vec<Host>,
-    sent: u64,
-    sums: BTreeMap<String, u64>,
+    sent: Sent,
     log: Vec<String>,
     interval: Option<Duration>,
     failing: u64,
@@ -257,11 +248,7 @@ impl Chaos {
 
     async fn send(&mut self) {
         let count = 1 + self.random.below(40);
-        let sums = bank::send(&self.cluster, self.sent + 1, count).await;
-        self.sent += count;
-        for (account, sum) in sums {
-            *self.sums.entry(account).or_default() += sum;
-        }
+        self.sent.more(&self.cluster, count).await;
     }
 
     async fn step(&mut self) {
@@ -397,32 +384,13 @@ impl Chaos {
             }
         }
         assert_eq!(seen, totals, "workers and changelog agree");
-        let expected = |sum: &BTreeMap<String, u64>| sum.values().sum::<u64>();
-        match self.guarantee {
-            Guarantee::ExactlyOnce => {
-                assert_eq!(totals, self.sums, "totals");
-                assert_eq!(expected(&counts), self.sent, "counts");
-                let replies = self.cluster.records("order-totals").await;
-                assert_eq!(replies.len() as u64, 2 * self.sent, "replies");
-                let mut seen = BTreeSet::new();
-                for record in replies {
-                    let Total { account, total } = record.json();
-                    assert!(
-                        seen.insert((account.clone(), total)),
-                        "{account} {total} came twice"
-                    );
-                }
-            }
-            Guarantee::AtLeastOnce => {
-                for (account, sum) in &self.sums {
-                    let total = totals.get(account).copied().unwrap_or_default();
-                    assert!(total >= *sum, "{account} is {total}, below {sum}");
-                }
-                assert!(expected(&counts) >= self.sent, "counts");
-                let replies = self.cluster.records("order-totals").await;
-                assert!(replies.len() as u64 >= 2 * self.sent, "replies");
-            }
+        let counted: u64 = counts.values().sum();
+        if self.guarantee == Guarantee::ExactlyOnce {
+            assert_eq!(counted, self.sent.refunds, "counts");
+        } else {
+            assert!(counted >= self.sent.refunds, "counts");
         }
+        self.sent.check(&self.cluster, self.guarantee).await;
     }
 }
 
@@ -470,8 +438,7 @@ async fn scenario(cluster: Cluster, guarantee: Guarantee) {
         cluster,
         guarantee,
         hosts: hosts.collect(),
-        sent: 0,
-        sums: BTreeMap::new(),
+        sent: sent(),
         log: Vec::new(),
         interval,
         failing,

@@ -13,8 +13,8 @@ use faustus::{
 };
 
 use crate::{
-    bank::{for_seeds, settings},
-    flow::{Controls, app, counts, expect, send},
+    common::flow::{Controls, expect},
+    scenario::{check_parked, counts, flow_with, for_seeds, said, send, settings},
 };
 
 fn retry(max: u32) -> FailurePolicy {
@@ -29,11 +29,11 @@ fn a_failed_event_is_undone_and_tried_again() {
     for_seeds(async |cluster, guarantee| {
         let controls = Controls::default();
         controls.fail("b", 3);
-        let _worker = cluster.worker(app(&controls, 1, retry(5)), settings(guarantee));
+        let _worker = cluster.worker(flow_with(&controls, 1, retry(5)), settings(guarantee));
         send(&cluster, &["a", "b", "a"]).await;
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&[("a", 2), ("b", 1)]));
-        assert_eq!(cluster.records("said").await.len(), 3);
+        assert_eq!(said(&cluster).await, 3);
     });
 }
 
@@ -42,11 +42,14 @@ fn a_skipped_event_leaves_nothing_behind() {
     for_seeds(async |cluster, guarantee| {
         let controls = Controls::default();
         controls.fail("b", 1);
-        let _worker = cluster.worker(app(&controls, 1, FailurePolicy::Skip), settings(guarantee));
+        let _worker = cluster.worker(
+            flow_with(&controls, 1, FailurePolicy::Skip),
+            settings(guarantee),
+        );
         send(&cluster, &["a", "b", "a"]).await;
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&[("a", 2)]));
-        assert_eq!(cluster.records("said").await.len(), 2);
+        assert_eq!(said(&cluster).await, 2);
     });
 }
 
@@ -54,11 +57,11 @@ fn a_skipped_event_leaves_nothing_behind() {
 fn a_panic_is_a_failure_like_any_other() {
     for_seeds(async |cluster, guarantee| {
         let _worker = cluster.worker(
-            app(&Controls::default(), 1, FailurePolicy::Skip),
+            flow_with(&Controls::default(), 1, FailurePolicy::Skip),
             settings(guarantee),
         );
         send(&cluster, &["a"]).await;
-        cluster.send("events", "b", &"panic".to_owned()).await;
+        cluster.send("flow-events", "b", &"panic".to_owned()).await;
         send(&cluster, &["c"]).await;
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&[("a", 1), ("c", 1)]));
@@ -109,12 +112,7 @@ fn a_poisoned_record_parks_its_task_while_the_others_go_on_and_skip_leads_out() 
         worker.handle().skip(&partition, offset);
         cluster.settle().await;
         assert!(parked(worker.status().await).is_empty());
-        assert_eq!(
-            cluster.records("doubles").await.len(),
-            40,
-            "seed {}",
-            cluster.seed()
-        );
+        assert_eq!(cluster.records("doubles").await.len(), 40);
     });
 }
 
@@ -123,7 +121,7 @@ fn a_parked_event_goes_on_after_resume() {
     for_seeds(async |cluster, guarantee| {
         let controls = Controls::default();
         controls.fail("b", u32::MAX);
-        let worker = cluster.worker(app(&controls, 1, retry(2)), settings(guarantee));
+        let worker = cluster.worker(flow_with(&controls, 1, retry(2)), settings(guarantee));
         send(&cluster, &["a", "b", "a"]).await;
         cluster.settle().await;
         assert_eq!(
@@ -131,9 +129,7 @@ fn a_parked_event_goes_on_after_resume() {
             expect(&[("a", 1)]),
             "what came before is stored"
         );
-        assert!(
-            matches!(&worker.status().await[0].state, TaskState::Parked(why) if why.contains("told to fail"))
-        );
+        check_parked(&worker, "told to fail").await;
         controls.fail("b", 0);
         worker.handle().resume();
         cluster.settle().await;
@@ -215,12 +211,7 @@ fn an_event_whose_output_the_log_refuses_is_parked_after_its_retries() {
                 }
             }
             cluster.settle().await;
-            let status = &worker.status().await[0];
-            assert!(
-                matches!(&status.state, TaskState::Parked(why) if why.contains("refused")),
-                "seed {}: {status:?}",
-                cluster.seed()
-            );
+            check_parked(&worker, "refused").await;
             if guarantee == Guarantee::ExactlyOnce {
                 assert!(!kept(&cluster).await.contains(&"two".to_owned()));
             }
@@ -245,13 +236,9 @@ fn an_agent_that_returns_without_taking_events_is_parked() {
             app.agent("sleepy", &events, |a| a.run(sleepy)),
             settings(guarantee),
         );
-        send(&cluster, &["a"]).await;
+        cluster.send("events", "a", &"event".to_owned()).await;
         cluster.settle().await;
-        let status = &worker.status().await[0];
-        assert!(
-            matches!(&status.state, TaskState::Parked(why) if why.contains("without taking")),
-            "{status:?}"
-        );
+        check_parked(&worker, "without taking").await;
     });
 }
 
@@ -278,13 +265,9 @@ fn a_write_to_a_key_of_another_lane_is_explained() {
             a.concurrency(4).table(&table).run(wrong)
         });
         let worker = cluster.worker(app, settings(guarantee));
-        send(&cluster, &["a"]).await;
+        cluster.send("events", "a", &"event".to_owned()).await;
         cluster.settle().await;
-        let status = &worker.status().await[0];
-        assert!(
-            matches!(&status.state, TaskState::Parked(why) if why.contains("belongs to lane")),
-            "{status:?}"
-        );
+        check_parked(&worker, "belongs to lane").await;
     });
 }
 
@@ -373,6 +356,6 @@ fn an_event_to_be_tried_again_is_not_completed_by_an_instance_that_ends() {
         let mut kept = kept(&cluster).await;
         kept.sort();
         kept.dedup();
-        assert_eq!(kept, ["one", "two"], "seed {}", cluster.seed());
+        assert_eq!(kept, ["one", "two"]);
     });
 }

@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod bank;
+#[path = "../common/mod.rs"]
+mod common;
+
 mod basics;
 mod chaos;
 mod crashes;
 mod failures;
-mod flow;
 mod outcomes;
 mod prefix;
 mod readers;
+mod scenario;
 mod state;
 mod zombies;

@@ -1,15 +1,28 @@
 //! Commits that fail, and commits of which nobody knows whether they did.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use faustus::{FailurePolicy, Guarantee, Settings};
+use faustus::{
+    Guarantee, Settings,
+    testing::{Cluster, TestWorker},
+};
 use faustus_core::{GroupError, TransportError};
 use faustus_log::{Call, Fault, Rule};
 
 use crate::{
-    bank::{self, for_seeds, settings},
-    flow::{Controls, app, counts, expect, send},
+    common::{bank::Sent, flow::expect},
+    scenario::{bank, counts, flow, for_seeds, said, send, sent, settings},
 };
+
+/// The tables of two workers are right together, and so is what was told.
+async fn check_both(cluster: &Cluster, sent: &Sent, workers: [&TestWorker; 2]) {
+    let mut seen = BTreeMap::new();
+    for worker in workers {
+        seen.extend(worker.table::<String, u64>("totals").await);
+    }
+    assert_eq!(seen, sent.sums);
+    sent.check_exact(cluster).await;
+}
 
 #[test]
 fn a_commit_of_unknown_outcome_is_neither_lost_nor_doubled() {
@@ -19,26 +32,18 @@ fn a_commit_of_unknown_outcome_is_neither_lost_nor_doubled() {
     ];
     for fault in faults {
         for_seeds(async |cluster, _| {
-            let guarantee = Guarantee::ExactlyOnce;
-            let worker = cluster.worker(bank::app(), settings(guarantee));
+            let worker = cluster.worker(bank(), settings(Guarantee::ExactlyOnce));
             for skip in 0..4 {
                 worker
                     .faults()
                     .add(Rule::new(Call::Commit, fault.clone()).skip(skip * 3));
             }
-            let sums = bank::send(&cluster, 1, 60).await;
+            let mut sent = sent();
+            sent.more(&cluster, 60).await;
             cluster.settle().await;
-            let seed = cluster.seed();
-            assert_eq!(
-                worker.table::<String, u64>("totals").await,
-                sums,
-                "seed {seed} {fault:?}"
-            );
-            assert_eq!(
-                cluster.changelog::<String, u64>("bank", "totals").await,
-                sums
-            );
-            assert_eq!(cluster.records("order-totals").await.len(), 120);
+            let totals = worker.table::<String, u64>("totals").await;
+            assert_eq!(totals, sent.sums, "{fault:?}");
+            sent.check_exact(&cluster).await;
         });
     }
 }
@@ -59,23 +64,19 @@ fn a_commit_of_unknown_outcome_that_cannot_be_found_out_is_neither_lost_nor_doub
                 threads: 1,
                 ..settings(Guarantee::ExactlyOnce)
             };
-            let first = cluster.worker(bank::app(), settings.clone());
-            let mut sums = bank::send(&cluster, 1, 30).await;
+            let first = cluster.worker(bank(), settings.clone());
+            let mut sent = sent();
+            sent.more(&cluster, 30).await;
             cluster.settle().await;
             let unknown = Fault::unknown_with_effect();
             first.faults().add(Rule::new(Call::Commit, unknown));
             first.faults().add(trouble.clone());
-            let more = bank::send(&cluster, 31, 30).await;
-            more.into_iter()
-                .for_each(|(account, sum)| *sums.entry(account).or_default() += sum);
-            let second = cluster.worker(bank::app(), settings);
+            sent.more(&cluster, 30).await;
+            let second = cluster.worker(bank(), settings);
             cluster.sleep(Duration::from_secs(60)).await;
             first.faults().clear();
             cluster.settle().await;
-            let mut seen = first.table::<String, u64>("totals").await;
-            seen.extend(second.table::<String, u64>("totals").await);
-            assert_eq!(seen, sums, "seed {} {trouble:?}", cluster.seed());
-            assert_eq!(cluster.records("order-totals").await.len(), 120);
+            check_both(&cluster, &sent, [&first, &second]).await;
         });
     }
 }
@@ -83,7 +84,7 @@ fn a_commit_of_unknown_outcome_that_cannot_be_found_out_is_neither_lost_nor_doub
 #[test]
 fn every_call_of_the_log_may_fail_now_and_then() {
     for_seeds(async |cluster, guarantee| {
-        let worker = cluster.worker(bank::app(), settings(guarantee));
+        let worker = cluster.worker(bank(), settings(guarantee));
         let unavailable = |call| {
             Rule::new(call, Fault::unavailable())
                 .always()
@@ -102,25 +103,18 @@ fn every_call_of_the_log_may_fail_now_and_then() {
             worker.faults().add(unavailable(call));
         }
         worker.faults().delay_all(Duration::from_millis(2));
-        let sums = bank::send(&cluster, 1, 60).await;
+        let mut sent = sent();
+        sent.more(&cluster, 60).await;
         cluster.settle().await;
-        assert_eq!(
-            worker.table::<String, u64>("totals").await,
-            sums,
-            "seed {}",
-            cluster.seed()
-        );
-        assert_eq!(cluster.records("order-totals").await.len(), 120);
+        assert_eq!(worker.table::<String, u64>("totals").await, sent.sums);
+        sent.check_exact(&cluster).await;
     });
 }
 
 #[test]
 fn what_is_sent_while_an_epoch_commits_goes_with_the_next() {
     for_seeds(async |cluster, _| {
-        let worker = cluster.worker(
-            app(&Controls::default(), 1, FailurePolicy::default()),
-            settings(Guarantee::ExactlyOnce),
-        );
+        let worker = cluster.worker(flow(), settings(Guarantee::ExactlyOnce));
         worker.faults().add(Rule::new(
             Call::Commit,
             Fault::Delay(Duration::from_secs(2)),
@@ -140,14 +134,14 @@ fn what_is_sent_while_an_epoch_commits_goes_with_the_next() {
             worker.faults().seen(Call::Commit) >= 2,
             "not all in one transaction"
         );
-        assert_eq!(cluster.records("said").await.len(), 2);
+        assert_eq!(said(&cluster).await, 2);
     });
 }
 
 #[test]
 fn a_new_generation_during_a_commit_rolls_back_nothing() {
     for_seeds(async |cluster, guarantee| {
-        let first = cluster.worker(bank::app(), settings(guarantee));
+        let first = cluster.worker(bank(), settings(guarantee));
         let slow = match guarantee {
             Guarantee::ExactlyOnce => Call::Commit,
             Guarantee::AtLeastOnce => Call::CommitOffsets,
@@ -155,28 +149,23 @@ fn a_new_generation_during_a_commit_rolls_back_nothing() {
         first
             .faults()
             .add(Rule::new(slow, Fault::Delay(Duration::from_secs(3))).always());
-        let sums = bank::send(&cluster, 1, 30).await;
+        let mut sent = sent();
+        sent.more(&cluster, 30).await;
         cluster
             .sleep(Duration::from_millis(100 + cluster.seed() * 50))
             .await;
-        let second = cluster.worker(bank::app(), settings(guarantee));
+        let second = cluster.worker(bank(), settings(guarantee));
         cluster.sleep(Duration::from_secs(20)).await;
         first.faults().clear();
         cluster.settle().await;
-        let mut seen = first.table::<String, u64>("totals").await;
-        seen.extend(second.table::<String, u64>("totals").await);
-        assert_eq!(seen, sums, "seed {}", cluster.seed());
-        assert_eq!(cluster.records("order-totals").await.len(), 60);
+        check_both(&cluster, &sent, [&first, &second]).await;
     });
 }
 
 #[test]
 fn an_aborted_transaction_is_made_again() {
     for_seeds(async |cluster, _| {
-        let worker = cluster.worker(
-            app(&Controls::default(), 1, FailurePolicy::default()),
-            settings(Guarantee::ExactlyOnce),
-        );
+        let worker = cluster.worker(flow(), settings(Guarantee::ExactlyOnce));
         let aborted = TransportError::Aborted("injected".into());
         worker
             .faults()
@@ -190,16 +179,13 @@ fn an_aborted_transaction_is_made_again() {
 #[test]
 fn a_rejected_offset_commit_leaves_the_task_where_it_was() {
     for_seeds(async |cluster, _| {
-        let worker = cluster.worker(
-            app(&Controls::default(), 1, FailurePolicy::default()),
-            settings(Guarantee::AtLeastOnce),
-        );
+        let worker = cluster.worker(flow(), settings(Guarantee::AtLeastOnce));
         let stale = Fault::Answer(GroupError::IllegalGeneration);
         worker.faults().add(Rule::new(Call::CommitOffsets, stale));
         send(&cluster, &["a", "b"]).await;
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&[("a", 1), ("b", 1)]));
-        assert_eq!(cluster.records("said").await.len(), 2);
+        assert_eq!(said(&cluster).await, 2);
     });
 }
 
@@ -210,7 +196,6 @@ fn a_successor_ends_the_transaction_of_a_dead_worker_and_does_not_wait_for_its_t
             session_timeout: Duration::from_secs(2),
             ..settings(Guarantee::ExactlyOnce)
         };
-        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker(flow(), settings());
         send(&cluster, &["a"]).await;
         cluster.settle().await;
@@ -227,11 +212,7 @@ fn a_successor_ends_the_transaction_of_a_dead_worker_and_does_not_wait_for_its_t
         let _successor = cluster.worker(flow(), settings());
         cluster.settle().await;
         let took = cluster.clock().monotonic() - died;
-        assert!(
-            took < Duration::from_secs(5),
-            "seed {}: {took:?}",
-            cluster.seed()
-        );
+        assert!(took < Duration::from_secs(5), "{took:?}");
         assert_eq!(counts(&cluster).await, expect(&[("a", 1), ("b", 1)]));
     });
 }
@@ -243,25 +224,16 @@ fn what_retires_while_a_commit_hangs_is_bounded() {
             task_bytes: 100,
             ..settings(guarantee)
         };
-        let flow = app(&Controls::default(), 1, FailurePolicy::default());
-        let worker = cluster.worker(flow, settings);
+        let worker = cluster.worker(flow(), settings);
         for call in [Call::Commit, Call::CommitOffsets] {
             let hang = Fault::Delay(Duration::from_secs(120));
             worker.faults().add(Rule::new(call, hang));
         }
         let keys: Vec<String> = (0..2000).map(|i| format!("key-{i:04}")).collect();
-        send(
-            &cluster,
-            &keys.iter().map(String::as_str).collect::<Vec<_>>(),
-        )
-        .await;
+        send(&cluster, &keys).await;
         cluster.sleep(Duration::from_secs(30)).await;
         let retired = worker.status().await[0].retired;
-        assert!(
-            retired < 1000,
-            "seed {}: {retired} events retired",
-            cluster.seed()
-        );
+        assert!(retired < 1000, "{retired} events retired");
         cluster.settle().await;
         assert_eq!(counts(&cluster).await.len(), 2000);
     });

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use faustus::{FailurePolicy, Guarantee};
+use faustus::{
+    FailurePolicy, Guarantee,
+    testing::{Cluster, TestWorker},
+};
 use faustus_log::{Call, Fault, Rule};
 
 use crate::{
-    bank::{for_seeds, settings},
-    flow::{Controls, app, counts, expect, send},
+    common::flow::{Controls, expect},
+    scenario::{counts, flow_with, for_seeds, said, send, settings},
 };
 
 /// Keys of six different events; with four lanes some overtake the first.
@@ -17,87 +20,67 @@ fn once() -> Vec<(&'static str, u64)> {
     KEYS.iter().map(|key| (*key, 1)).collect()
 }
 
+/// Starts a worker with four lanes.
+fn start(cluster: &Cluster, controls: &Controls, guarantee: Guarantee) -> TestWorker {
+    let app = flow_with(controls, 4, FailurePolicy::default());
+    cluster.worker(app, settings(guarantee))
+}
+
+/// A worker for which the first of six events has been in flight for a while.
+async fn held(cluster: &Cluster, guarantee: Guarantee) -> (Controls, TestWorker) {
+    let controls = Controls::default();
+    controls.close("k0");
+    let worker = start(cluster, &controls, guarantee);
+    send(cluster, &KEYS).await;
+    cluster.sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        counts(cluster).await,
+        expect(&[]),
+        "nothing behind the first is stored"
+    );
+    (controls, worker)
+}
+
+/// The next worker does everything once.
+async fn check_successor(cluster: &Cluster, controls: &Controls, guarantee: Guarantee) {
+    controls.open("k0");
+    let _worker = start(cluster, controls, guarantee);
+    cluster.settle().await;
+    assert_eq!(counts(cluster).await, expect(&once()));
+    assert_eq!(said(cluster).await, 6);
+}
+
 #[test]
 fn a_crash_with_the_first_of_six_events_in_flight() {
     for_seeds(async |cluster, guarantee| {
-        let controls = Controls::default();
-        controls.close("k0");
-        let worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(guarantee),
-        );
-        send(&cluster, &KEYS).await;
-        cluster.sleep(Duration::from_secs(3)).await;
-        assert_eq!(
-            counts(&cluster).await,
-            expect(&[]),
-            "nothing behind the first is stored"
-        );
+        let (controls, worker) = held(&cluster, guarantee).await;
         worker.crash();
-        controls.open("k0");
-        let _worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(guarantee),
-        );
-        cluster.settle().await;
-        assert_eq!(
-            counts(&cluster).await,
-            expect(&once()),
-            "seed {}",
-            cluster.seed()
-        );
-        assert_eq!(cluster.records("said").await.len(), 6);
+        check_successor(&cluster, &controls, guarantee).await;
     });
 }
 
 #[test]
 fn a_graceful_revoke_with_the_first_of_six_events_in_flight() {
     for_seeds(async |cluster, guarantee| {
-        let controls = Controls::default();
-        controls.close("k0");
-        let worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(guarantee),
-        );
-        send(&cluster, &KEYS).await;
-        cluster.sleep(Duration::from_secs(2)).await;
+        let (controls, worker) = held(&cluster, guarantee).await;
         // The event does not end within the drain: it is abandoned, and nothing behind it is stored.
         worker.shutdown().await.unwrap();
         assert_eq!(counts(&cluster).await, expect(&[]));
-        controls.open("k0");
-        let _worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(guarantee),
-        );
-        cluster.settle().await;
-        assert_eq!(counts(&cluster).await, expect(&once()));
-        assert_eq!(cluster.records("said").await.len(), 6);
+        check_successor(&cluster, &controls, guarantee).await;
     });
 }
 
 #[test]
 fn a_graceful_revoke_waits_for_the_event_in_flight() {
     for_seeds(async |cluster, guarantee| {
-        let controls = Controls::default();
-        controls.close("k0");
-        let worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(guarantee),
-        );
-        send(&cluster, &KEYS).await;
-        cluster.sleep(Duration::from_secs(2)).await;
+        let (controls, worker) = held(&cluster, guarantee).await;
         worker.handle().shutdown();
         cluster.sleep(Duration::from_secs(1)).await;
         controls.open("k0");
         worker.ended().await.unwrap();
         let seen = counts(&cluster).await;
-        assert_eq!(
-            seen.get("k0"),
-            Some(&1),
-            "seed {}: {seen:?}",
-            cluster.seed()
-        );
-        assert!(seen.values().all(|count| *count == 1));
+        assert_eq!(seen.get("k0"), Some(&1), "{seen:?}");
+        assert!(seen.values().all(|count| *count == 1), "{seen:?}");
     });
 }
 
@@ -106,23 +89,15 @@ fn an_aborted_epoch_with_an_event_in_flight() {
     for_seeds(async |cluster, _| {
         let controls = Controls::default();
         controls.close("k3");
-        let worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(Guarantee::ExactlyOnce),
-        );
+        let worker = start(&cluster, &controls, Guarantee::ExactlyOnce);
         worker.faults().add(Rule::new(Call::Publish, Fault::full()));
         send(&cluster, &KEYS).await;
         cluster.sleep(Duration::from_secs(2)).await;
         controls.open("k3");
         cluster.settle().await;
-        assert_eq!(
-            counts(&cluster).await,
-            expect(&once()),
-            "seed {}",
-            cluster.seed()
-        );
+        assert_eq!(counts(&cluster).await, expect(&once()));
         assert_eq!(worker.table::<String, u64>("counts").await, expect(&once()));
-        assert_eq!(cluster.records("said").await.len(), 6);
+        assert_eq!(said(&cluster).await, 6);
     });
 }
 
@@ -132,16 +107,10 @@ fn one_partition_uses_all_of_its_four_lanes() {
         let controls = Controls::default();
         let keys: Vec<String> = (0..40).map(|i| format!("key-{i}")).collect();
         keys.iter().for_each(|key| controls.close(key));
-        let _worker = cluster.worker(
-            app(&controls, 4, FailurePolicy::default()),
-            settings(guarantee),
-        );
-        send(
-            &cluster,
-            &keys.iter().map(String::as_str).collect::<Vec<_>>(),
-        )
-        .await;
+        let _worker = start(&cluster, &controls, guarantee);
+        send(&cluster, &keys).await;
         cluster.sleep(Duration::from_secs(2)).await;
-        assert_eq!(controls.most_in_flight(), 4);
+        // None of them has been let go: there never were more.
+        assert_eq!(controls.in_flight().len(), 4);
     });
 }

@@ -7,7 +7,7 @@ use faustus_core::{CleanupPolicy, Timestamp};
 use faustus_log::{Call, Fault, Rule};
 use parking_lot::Mutex;
 
-use crate::bank::{for_seeds, settings};
+use crate::scenario::{for_seeds, settings};
 
 #[derive(Clone)]
 struct Two {
@@ -78,9 +78,8 @@ fn an_agent_that_fails_undoes_nothing_of_another_that_reads_the_same_topic() {
                 cluster.send("events", "k", &"a".to_owned()).await;
             }
             cluster.settle().await;
-            let seed = cluster.seed();
             let left = worker.table::<String, u64>("left").await;
-            assert_eq!(left["a"], if same { 6 } else { 3 }, "seed {seed}");
+            assert_eq!(left["a"], if same { 6 } else { 3 });
             assert_eq!(cluster.changelog::<String, u64>("two", "left").await, left);
             if !same {
                 assert_eq!(worker.table::<String, u64>("right").await["a"], 3);
@@ -166,14 +165,14 @@ fn a_write_outside_of_events_hides_no_event_from_an_epoch() {
                 let log = faustus_core::Transport::coordinator(cluster.log(), "alone");
                 let committed = log.fetch_offsets(&[partition], true).await.unwrap();
                 let committed = committed[0].as_ref().map_or(0, |c| c.offset.0);
-                assert!(committed < 2, "seed {}: events are hidden", cluster.seed());
+                assert!(committed < 2, "events are hidden");
             }
         }
         worker.crash();
         let worker = cluster.worker(app(), settings(guarantee));
         cluster.settle().await;
         let seen = worker.table::<String, u64>("t").await["k"] % 100;
-        assert_eq!(seen, 3, "seed {}", cluster.seed());
+        assert_eq!(seen, 3);
     });
 }
 
@@ -189,11 +188,7 @@ fn a_source_that_could_not_be_read_is_read_again_after_resume() {
             cluster.send("events", "k", &"a".to_owned()).await;
             cluster.sleep(Duration::from_secs(5)).await;
             let status = &worker.status().await[0];
-            assert!(
-                matches!(status.state, TaskState::Parked(_)),
-                "seed {}: {status:?}",
-                cluster.seed()
-            );
+            assert!(matches!(status.state, TaskState::Parked(_)), "{status:?}");
             worker.handle().resume();
             cluster.settle().await;
             assert_eq!(worker.table::<String, u64>("left").await["a"], 1);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use faustus::{FailurePolicy, Guarantee, Settings, TaskState, TopicConfig, TopicPartition};
+use faustus::{Guarantee, Settings, TaskState, TopicConfig, TopicPartition};
 use faustus_core::{
     BatchBuilder, Change, Checkpoint, Offset, OffsetSpec, Outgoing, Store, StoreError,
     StoreProvider, Timestamp, TopicName, Transport,
@@ -12,8 +12,8 @@ use faustus_log::{Call, Fault, Rule};
 use faustus_store::MemoryStores;
 
 use crate::{
-    bank::{self, for_seeds, settings},
-    flow::{Controls, app, counts, expect, send},
+    common::flow::expect,
+    scenario::{bank, check_parked, counts, flow, for_seeds, send, sent, settings},
 };
 
 const KEYS: [&str; 4] = ["a", "b", "a", "c"];
@@ -30,14 +30,12 @@ fn after_twice() -> Vec<(&'static str, u64)> {
 fn a_store_that_survives_a_crash_is_used_and_right() {
     for_seeds(async |cluster, guarantee| {
         let mut stores = Arc::new(MemoryStores::new());
-        let mut sums = std::collections::BTreeMap::new();
-        for round in 0..4 {
+        let mut sent = sent();
+        for _ in 0..4 {
             let worker =
-                cluster.worker_with_stores(bank::app(), settings(guarantee), Arc::clone(&stores));
+                cluster.worker_with_stores(bank(), settings(guarantee), Arc::clone(&stores));
             worker.faults().delay_all(Duration::from_millis(2));
-            for (account, sum) in bank::send(&cluster, round * 30 + 1, 30).await {
-                *sums.entry(account).or_default() += sum;
-            }
+            sent.more(&cluster, 30).await;
             if guarantee == Guarantee::ExactlyOnce {
                 cluster
                     .sleep(Duration::from_millis(cluster.seed() * 3))
@@ -48,19 +46,10 @@ fn a_store_that_survives_a_crash_is_used_and_right() {
                 worker.shutdown().await.unwrap();
             }
         }
-        let worker =
-            cluster.worker_with_stores(bank::app(), settings(guarantee), Arc::clone(&stores));
+        let worker = cluster.worker_with_stores(bank(), settings(guarantee), Arc::clone(&stores));
         cluster.settle().await;
-        assert_eq!(
-            worker.table::<String, u64>("totals").await,
-            sums,
-            "seed {}",
-            cluster.seed()
-        );
-        assert_eq!(
-            cluster.changelog::<String, u64>("bank", "totals").await,
-            sums
-        );
+        assert_eq!(worker.table::<String, u64>("totals").await, sent.sums);
+        sent.check_exact(&cluster).await;
     });
 }
 
@@ -69,7 +58,6 @@ fn restart_with_store(between: &impl AsyncFn(&faustus::testing::Cluster, &Memory
     for_seeds(async |cluster, guarantee| {
         let stores = Arc::new(MemoryStores::new());
         let provider = Arc::clone(&stores);
-        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker_with_stores(flow(), settings(guarantee), Arc::clone(&provider));
         send(&cluster, &KEYS).await;
         cluster.settle().await;
@@ -127,7 +115,6 @@ fn a_store_of_another_topic_is_rebuilt() {
 #[test]
 fn a_recovered_table_holds_what_lies_above_a_dead_workers_open_transaction() {
     for_seeds(async |cluster, guarantee| {
-        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker(flow(), settings(guarantee));
         send(&cluster, &KEYS).await;
         cluster.settle().await;
@@ -177,10 +164,7 @@ fn a_topic_with_another_number_of_partitions_than_its_table_is_refused() {
         cluster
             .create_topic("flow-counts-changelog", 3, TopicConfig::default())
             .await;
-        let worker = cluster.worker(
-            app(&Controls::default(), 1, FailurePolicy::default()),
-            settings(guarantee),
-        );
+        let worker = cluster.worker(flow(), settings(guarantee));
         let error = worker.ended().await.unwrap_err().to_string();
         assert!(
             error.contains("changelog flow-counts-changelog of 3 partitions"),
@@ -203,40 +187,32 @@ fn a_changelog_record_that_does_not_decode_parks_the_task() {
                 Timestamp(1),
             )
             .await;
-        let worker = cluster.worker(
-            app(&Controls::default(), 1, FailurePolicy::default()),
-            settings(guarantee),
-        );
+        let worker = cluster.worker(flow(), settings(guarantee));
         cluster.sleep(Duration::from_secs(5)).await;
-        let status = &worker.status().await[0];
-        assert!(
-            matches!(&status.state, TaskState::Parked(why) if why.contains("does not decode")),
-            "{status:?}"
-        );
+        check_parked(&worker, "does not decode").await;
     });
 }
 
 #[test]
 fn a_source_that_was_made_again_parks_the_task() {
     for_seeds(async |cluster, guarantee| {
-        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker(flow(), settings(guarantee));
         send(&cluster, &KEYS).await;
         cluster.settle().await;
         worker.shutdown().await.unwrap();
         let coordinator = cluster.log().coordinator("flow");
-        let events = [TopicPartition::new("events", 0)];
+        let events = [TopicPartition::new("flow-events", 0)];
         let committed = coordinator.fetch_offsets(&events, true).await.unwrap()[0]
             .clone()
             .unwrap();
         cluster
             .log()
             .admin()
-            .delete_topic(&TopicName::from("events"))
+            .delete_topic(&TopicName::from("flow-events"))
             .await
             .unwrap();
         cluster
-            .create_topic("events", 1, TopicConfig::default())
+            .create_topic("flow-events", 1, TopicConfig::default())
             .await;
         // A broker may keep the offset of the old topic.
         let mut commit = faustus_core::OffsetCommit::new(events[0].clone(), Offset(0));
@@ -248,11 +224,7 @@ fn a_source_that_was_made_again_parks_the_task() {
             .unwrap();
         let worker = cluster.worker(flow(), settings(guarantee));
         cluster.sleep(Duration::from_secs(5)).await;
-        let status = &worker.status().await[0];
-        assert!(
-            matches!(&status.state, TaskState::Parked(why) if why.contains("made again")),
-            "{status:?}"
-        );
+        check_parked(&worker, "made again").await;
     });
 }
 
@@ -263,13 +235,13 @@ fn old_events_survive_the_way_through_group_by() {
             retention: Some(None),
             ..TopicConfig::default()
         };
-        cluster.create_topic("orders", 8, forever()).await;
+        cluster.create_topic("bank-orders", 8, forever()).await;
         let year_2001 = Timestamp(1_000_000_000_000);
         for i in 0..50_u64 {
             let order = format!(r#"{{"account":"a{}","amount":{i}}}"#, i % 5);
             cluster
                 .send_bytes(
-                    "orders",
+                    "bank-orders",
                     Some(&i.to_be_bytes()),
                     Some(order.as_bytes()),
                     year_2001,
@@ -277,12 +249,12 @@ fn old_events_survive_the_way_through_group_by() {
                 .await;
         }
         // The worker is slow to come: whatever broker retention does, it has done.
-        let grouping = cluster.worker(bank::app(), settings(guarantee));
+        let grouping = cluster.worker(bank(), settings(guarantee));
         cluster.sleep(Duration::from_millis(20)).await;
         grouping.crash();
         cluster.sleep(Duration::from_secs(30 * 24 * 3600)).await;
         cluster.log().clean();
-        let worker = cluster.worker(bank::app(), settings(guarantee));
+        let worker = cluster.worker(bank(), settings(guarantee));
         cluster.settle().await;
         let total: u64 = worker.table::<String, u64>("totals").await.values().sum();
         let exact = (0..50).sum::<u64>();
@@ -291,7 +263,7 @@ fn old_events_survive_the_way_through_group_by() {
         } else {
             assert!(total >= exact);
         }
-        let replies = cluster.records("order-totals").await;
+        let replies = cluster.records("bank-audit").await;
         assert!(
             replies.iter().all(|reply| reply.timestamp == year_2001),
             "outputs have the event's time"
@@ -304,25 +276,20 @@ fn a_disk_that_is_full_stops_nothing_for_ever() {
     for_seeds(async |cluster, guarantee| {
         let stores = Arc::new(MemoryStores::new());
         let provider = Arc::clone(&stores);
-        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let worker = cluster.worker_with_stores(flow(), settings(guarantee), provider);
         send(&cluster, &["first"]).await;
         cluster.settle().await;
         stores.set_full(true);
         send(&cluster, &KEYS).await;
         cluster.sleep(Duration::from_secs(5)).await;
-        let status = &worker.status().await[0];
-        assert!(
-            matches!(&status.state, TaskState::Parked(why) if why.contains("store")),
-            "{status:?}"
-        );
+        check_parked(&worker, "store").await;
         stores.set_full(false);
         worker.handle().resume();
         send(&cluster, &KEYS).await;
         cluster.settle().await;
         let mut expected = expect(&after_twice());
         expected.insert("first".to_owned(), 1);
-        assert_eq!(counts(&cluster).await, expected, "seed {}", cluster.seed());
+        assert_eq!(counts(&cluster).await, expected);
         assert_eq!(worker.table::<String, u64>("counts").await, expected);
     });
 }
@@ -335,16 +302,15 @@ fn a_task_that_comes_back_waits_until_its_old_epoch_lets_go_of_the_store() {
             session_timeout: Duration::from_secs(2),
             ..settings(guarantee)
         };
-        let worker = cluster.worker_with_stores(bank::app(), settings(), Arc::clone(&stores));
-        let mut sums = bank::send(&cluster, 1, 20).await;
+        let worker = cluster.worker_with_stores(bank(), settings(), Arc::clone(&stores));
+        let mut sent = sent();
+        sent.more(&cluster, 20).await;
         cluster.settle().await;
         // An epoch is on its way for longer than the session, while no heartbeat gets through.
         worker
             .faults()
             .add(Rule::new(Call::Publish, Fault::Delay(Duration::from_secs(8))).times(2));
-        for (account, sum) in bank::send(&cluster, 21, 20).await {
-            *sums.entry(account).or_default() += sum;
-        }
+        sent.more(&cluster, 20).await;
         cluster.sleep(Duration::from_millis(500)).await;
         worker
             .faults()
@@ -356,9 +322,9 @@ fn a_task_that_comes_back_waits_until_its_old_epoch_lets_go_of_the_store() {
         assert!(!status.iter().any(|task| parked(&task.state)), "{status:?}");
         let totals = worker.table::<String, u64>("totals").await;
         if guarantee == Guarantee::ExactlyOnce {
-            assert_eq!(totals, sums, "seed {}", cluster.seed());
+            assert_eq!(totals, sent.sums);
         } else {
-            assert!(sums.iter().all(|(account, sum)| totals[account] >= *sum));
+            sent.check_not_below(&totals);
         }
     });
 }
@@ -405,12 +371,11 @@ impl Store for BrokenStore {
 #[test]
 fn a_committer_that_dies_takes_its_worker_with_it() {
     for_seeds(async |cluster, guarantee| {
-        let flow = || app(&Controls::default(), 1, FailurePolicy::default());
         let broken = Arc::new(Broken(MemoryStores::new()));
         let worker = cluster.worker_with_stores(flow(), settings(guarantee), broken);
         send(&cluster, &KEYS).await;
         let ended = tokio::time::timeout(Duration::from_secs(100), worker.ended()).await;
-        assert!(ended.unwrap().is_err(), "seed {}", cluster.seed());
+        assert!(ended.unwrap().is_err());
         let _next = cluster.worker(flow(), settings(guarantee));
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&after_once()));

@@ -1,6 +1,6 @@
 //! Workers that hang: threads that do not answer, processes that stop and wake.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use faustus::{
     Ended, Guarantee, Settings,
@@ -9,86 +9,69 @@ use faustus::{
 use faustus_core::TransportError;
 use faustus_log::{Call, Fault, Rule};
 
-use crate::bank::{self, Total, for_seeds, settings};
-
-fn add(sums: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
-    for (account, sum) in more {
-        *sums.entry(account).or_default() += sum;
-    }
-}
-
-async fn check(cluster: &Cluster, guarantee: Guarantee, sums: &BTreeMap<String, u64>) {
-    let totals = cluster.changelog::<String, u64>("bank", "totals").await;
-    let seed = cluster.seed();
-    match guarantee {
-        Guarantee::ExactlyOnce => {
-            assert_eq!(&totals, sums, "seed {seed}");
-            let mut seen = std::collections::BTreeSet::new();
-            for record in cluster.records("order-totals").await {
-                let Total { account, total } = record.json();
-                assert!(
-                    seen.insert((account.clone(), total)),
-                    "seed {seed}: {account} {total} came twice"
-                );
-            }
-        }
-        Guarantee::AtLeastOnce => {
-            for (account, sum) in sums {
-                assert!(totals[account] >= *sum, "seed {seed}: {account}");
-            }
-        }
-    }
-}
+use crate::{
+    common::bank::Sent,
+    scenario::{bank, for_seeds, sent, settings},
+};
 
 #[test]
 fn a_worker_that_sleeps_through_its_session_wakes_as_a_zombie_and_stores_nothing() {
     for_seeds(async |cluster, guarantee| {
-        let first = cluster.worker(bank::app(), settings(guarantee));
+        let first = cluster.worker(bank(), settings(guarantee));
         first.faults().delay_all(Duration::from_millis(2));
-        let mut sums = bank::send(&cluster, 1, 30).await;
-        let second = cluster.worker(bank::app(), settings(guarantee));
+        let mut sent = sent();
+        sent.more(&cluster, 30).await;
+        let second = cluster.worker(bank(), settings(guarantee));
         cluster.sleep(Duration::from_millis(500)).await;
-        add(&mut sums, bank::send(&cluster, 31, 30).await);
+        sent.more(&cluster, 30).await;
         cluster
             .sleep(Duration::from_micros(cluster.seed() * 733))
             .await;
         first.freeze();
-        add(&mut sums, bank::send(&cluster, 61, 30).await);
+        sent.more(&cluster, 30).await;
         cluster.sleep(Duration::from_secs(90)).await;
         first.thaw();
-        add(&mut sums, bank::send(&cluster, 91, 30).await);
+        sent.more(&cluster, 30).await;
         cluster.settle().await;
-        check(&cluster, guarantee, &sums).await;
+        sent.check(&cluster, guarantee).await;
         drop(second);
     });
+}
+
+/// A worker whose threads have been blocked for long, and another that came meanwhile.
+async fn blocked(cluster: &Cluster, guarantee: Guarantee) -> (TestWorker, TestWorker, Sent) {
+    let first = cluster.worker(bank(), settings(guarantee));
+    first.faults().delay_all(Duration::from_millis(2));
+    let mut sent = sent();
+    sent.more(cluster, 30).await;
+    cluster.sleep(Duration::from_millis(cluster.seed())).await;
+    first.block_threads();
+    let second = cluster.worker(bank(), settings(guarantee));
+    sent.more(cluster, 30).await;
+    cluster.sleep(Duration::from_secs(200)).await;
+    (first, second, sent)
 }
 
 #[test]
 fn a_worker_thread_that_is_blocked_during_a_revoke_is_cut_off() {
     for_seeds(async |cluster, guarantee| {
-        let first = cluster.worker(bank::app(), settings(guarantee));
-        first.faults().delay_all(Duration::from_millis(2));
-        let mut sums = bank::send(&cluster, 1, 30).await;
-        cluster.sleep(Duration::from_millis(cluster.seed())).await;
-        first.block_threads();
-        let second = cluster.worker(bank::app(), settings(guarantee));
-        add(&mut sums, bank::send(&cluster, 31, 30).await);
-        cluster.sleep(Duration::from_secs(200)).await;
+        let (first, second, sent) = blocked(&cluster, guarantee).await;
         assert!(
             !second.status().await.is_empty(),
             "the other worker was not held up"
         );
         first.thaw();
         cluster.settle().await;
-        check(&cluster, guarantee, &sums).await;
+        sent.check(&cluster, guarantee).await;
     });
 }
 
 #[test]
 fn asking_a_worker_whose_threads_hang_does_not_keep_it_from_ending() {
     for_seeds(async |cluster, guarantee| {
-        let worker = cluster.worker(bank::app(), settings(guarantee));
-        let mut sums = bank::send(&cluster, 1, 30).await;
+        let worker = cluster.worker(bank(), settings(guarantee));
+        let mut sent = sent();
+        sent.more(&cluster, 30).await;
         cluster.settle().await;
         worker.block_threads();
         let handle = worker.handle().clone();
@@ -98,31 +81,24 @@ fn asking_a_worker_whose_threads_hang_does_not_keep_it_from_ending() {
         let ended = tokio::time::timeout(Duration::from_secs(60), worker.ended()).await;
         assert_eq!(ended.unwrap().unwrap(), Ended::Cut);
         drop(asking);
-        add(&mut sums, bank::send(&cluster, 31, 30).await);
-        let _next = cluster.worker(bank::app(), settings(guarantee));
+        sent.more(&cluster, 30).await;
+        let _next = cluster.worker(bank(), settings(guarantee));
         cluster.settle().await;
-        check(&cluster, guarantee, &sums).await;
+        sent.check(&cluster, guarantee).await;
     });
 }
 
 #[test]
 fn tasks_that_come_back_to_a_thread_that_was_blocked_run_again() {
     for_seeds(async |cluster, guarantee| {
-        let first = cluster.worker(bank::app(), settings(guarantee));
-        first.faults().delay_all(Duration::from_millis(2));
-        let mut sums = bank::send(&cluster, 1, 30).await;
-        cluster.sleep(Duration::from_millis(cluster.seed())).await;
-        first.block_threads();
-        let second = cluster.worker(bank::app(), settings(guarantee));
-        add(&mut sums, bank::send(&cluster, 31, 30).await);
-        cluster.sleep(Duration::from_secs(200)).await;
+        let (first, second, mut sent) = blocked(&cluster, guarantee).await;
         second.shutdown().await.unwrap();
         cluster.sleep(Duration::from_secs(100)).await;
         // It hears of the end and of the new beginning in one breath.
         first.thaw();
-        add(&mut sums, bank::send(&cluster, 61, 30).await);
+        sent.more(&cluster, 30).await;
         cluster.settle().await;
-        check(&cluster, guarantee, &sums).await;
+        sent.check(&cluster, guarantee).await;
     });
 }
 
@@ -146,10 +122,11 @@ fn a_commit_that_outlives_a_loss_in_the_same_generation_is_not_doubled() {
                 ..settings(Guarantee::ExactlyOnce)
             };
             // A leader that joins again would begin a generation.
-            let leader = cluster.worker(bank::app(), settings.clone());
-            let mut sums = bank::send(&cluster, 1, 30).await;
+            let leader = cluster.worker(bank(), settings.clone());
+            let mut sent = sent();
+            sent.more(&cluster, 30).await;
             cluster.settle().await;
-            let follower = cluster.worker(bank::app(), settings);
+            let follower = cluster.worker(bank(), settings);
             cluster.sleep(Duration::from_secs(10)).await;
             // So would a first loss: the words of the join that follows it are new.
             deafen(&cluster, &follower);
@@ -162,13 +139,13 @@ fn a_commit_that_outlives_a_loss_in_the_same_generation_is_not_doubled() {
             follower
                 .faults()
                 .add(Rule::new(Call::Commit, late).times(2));
-            add(&mut sums, bank::send(&cluster, 31, 30).await);
+            sent.more(&cluster, 30).await;
             deafen(&cluster, &follower);
             cluster.sleep(Duration::from_secs(15)).await;
             assert_eq!(joins(), [of_leader, of_follower + 1], "seed {seed}");
-            add(&mut sums, bank::send(&cluster, 61, 30).await);
+            sent.more(&cluster, 30).await;
             cluster.settle().await;
-            check(&cluster, Guarantee::ExactlyOnce, &sums).await;
+            sent.check_exact(&cluster).await;
         });
     }
 }

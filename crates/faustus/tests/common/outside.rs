@@ -32,7 +32,7 @@ impl Record {
 }
 
 /// Now, for records that are not to be old in the eyes of a log that deletes old ones.
-pub(crate) fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     TokioClock::real().now()
 }
 

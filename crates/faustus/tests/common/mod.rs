@@ -1,10 +1,14 @@
-//! What the tests on real logs share: applications, a worker that runs, and a view from outside.
+//! What the tests of whole applications share: the applications, what is sent to them and what they
+//! therefore must say, and workers on real logs.
+
+#![expect(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod bank;
 pub(crate) mod flow;
 pub(crate) mod held;
 mod outside;
 mod running;
+mod view;
 
 use std::{
     fmt::Debug,
@@ -15,6 +19,7 @@ use faustus::Guarantee;
 
 pub(crate) use outside::Outside;
 pub(crate) use running::Running;
+pub(crate) use view::View;
 
 /// How long a condition may take to come true; far more than any needs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);

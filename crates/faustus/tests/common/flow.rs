@@ -1,17 +1,18 @@
-//! The smallest application with a table, whose events a test can hold in flight.
+//! The smallest application with a table, whose events a test can hold in flight and let fail.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use faustus::prelude::*;
+use faustus::{FailurePolicy, prelude::*};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Outside, outside::now};
+use super::View;
 
-/// Keys whose events wait, and which events are done.
+/// Keys whose events wait, keys whose events fail, and what became of events.
 #[derive(Clone, Default)]
 pub(crate) struct Controls {
     gates: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
+    failing: Arc<Mutex<BTreeMap<String, u32>>>,
     in_flight: Arc<Mutex<Vec<String>>>,
     done: Arc<Mutex<Vec<String>>>,
 }
@@ -27,6 +28,11 @@ impl Controls {
         if let Some(gate) = self.gates.lock().remove(key) {
             gate.close();
         }
+    }
+
+    /// Lets the next `times` events of `key` fail.
+    pub(crate) fn fail(&self, key: &str, times: u32) {
+        self.failing.lock().insert(key.to_owned(), times);
     }
 
     /// The keys of the events that are held now.
@@ -45,6 +51,16 @@ impl Controls {
             self.in_flight.lock().push(key.to_owned());
             let _held = Held(self, key);
             let _ = gate.acquire().await;
+        }
+    }
+
+    fn check(&self, key: &str) -> faustus::Result {
+        match self.failing.lock().get_mut(key) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                Err(std::io::Error::other("told to fail").into())
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -75,6 +91,8 @@ async fn count(State(flow): State<Flow>, mut events: Stream<String, u64>) -> fau
         let count = counts.update(&*key, |count| *count += 1)?;
         event.reply(count);
         flow.controls.pass(&key).await;
+        assert!(*event != "panic", "told to panic");
+        flow.controls.check(&key)?;
         flow.controls.done.lock().push(key);
     }
     Ok(())
@@ -82,37 +100,63 @@ async fn count(State(flow): State<Flow>, mut events: Stream<String, u64>) -> fau
 
 /// The flow `name`: `<name>-events` → table `counts` → `<name>-said`.
 pub(crate) fn app(name: &str, controls: &Controls, partitions: u32, lanes: u32) -> App<Flow> {
+    app_that(FailurePolicy::default(), name, controls, partitions, lanes)
+}
+
+/// As [`app`], with another answer to events that fail.
+pub(crate) fn app_that(
+    policy: FailurePolicy,
+    name: &str,
+    controls: &Controls,
+    partitions: u32,
+    lanes: u32,
+) -> App<Flow> {
     let app = App::new(name);
     let events = app.topic::<String>(&format!("{name}-events"));
+    let events = events.partitions(partitions);
     let said = app.topic::<u64>(&format!("{name}-said")).partitions(1);
     let counts = app.table("counts");
     app.with_state(Flow {
         counts: counts.clone(),
         controls: controls.clone(),
     })
-    .agent(
-        &format!("{name}-count"),
-        events.partitions(partitions),
-        |a| a.concurrency(lanes).table(&counts).sink(&said).run(count),
-    )
+    .agent(&format!("{name}-count"), &events, |a| {
+        a.concurrency(lanes)
+            .table(&counts)
+            .sink(&said)
+            .on_failure(policy)
+            .run(count)
+    })
 }
 
-/// Sends one event per key to one partition.
-pub(crate) async fn send(outside: &Outside, name: &str, partition: u32, keys: &[String]) {
-    let events = keys.iter().map(|key| (partition, key, r#""event""#));
-    let topic = format!("{name}-events");
-    outside.send_to(&topic, now(), events).await;
+/// Sends one event per key.
+pub(crate) async fn send(view: &impl View, name: &str, keys: &[impl AsRef<str>]) {
+    let event = |key: &str| (key.to_owned(), "event");
+    let events = keys.iter().map(|key| event(key.as_ref()));
+    view.tell(&format!("{name}-events"), events.collect()).await;
 }
 
 /// The counts that a reader outside sees.
-pub(crate) async fn counts(outside: &Outside, name: &str) -> BTreeMap<String, u64> {
-    outside.changelog(name, "counts").await
+pub(crate) async fn counts(view: &impl View, name: &str) -> BTreeMap<String, u64> {
+    view.numbers(name, "counts").await
+}
+
+/// How often something was said, which is once an event.
+pub(crate) async fn said(view: &impl View, name: &str) -> usize {
+    view.told::<u64>(&format!("{name}-said")).await.len()
 }
 
 /// Each of `keys` was counted and told exactly once.
-pub(crate) async fn check_once(outside: &Outside, name: &str, keys: &[String]) {
+pub(crate) async fn check_once(view: &impl View, name: &str, keys: &[String]) {
     let expected: BTreeMap<String, u64> = keys.iter().map(|key| (key.clone(), 1)).collect();
-    assert_eq!(counts(outside, name).await, expected, "{name}");
-    let said = outside.records(&format!("{name}-said")).await;
-    assert_eq!(said.len(), keys.len(), "{name}: {said:?}");
+    assert_eq!(counts(view, name).await, expected, "{name}");
+    assert_eq!(said(view, name).await, keys.len(), "{name}");
+}
+
+/// Counts as they should be.
+pub(crate) fn expect(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    counts
+        .iter()
+        .map(|(key, count)| ((*key).to_owned(), *count))
+        .collect()
 }

@@ -8,6 +8,7 @@ use faustus_core::{Offset, TopicPartition, Transport};
 use super::{
     Outside, Running, check,
     flow::{self, Controls},
+    outside::now,
     until,
 };
 
@@ -43,7 +44,12 @@ impl Held {
         controls.close(&keys[0]);
         let app = flow::app(name, &controls, 2, 4);
         let worker = Running::start(app, log, settings.clone()).await;
-        flow::send(&outside, name, 0, &keys).await;
+        let topic = format!("{name}-events");
+        let send = async |partition, keys: &[String]| {
+            let events = keys.iter().map(|key| (partition, key, r#""event""#));
+            outside.send_to(&topic, now(), events).await;
+        };
+        send(0, &keys).await;
         until(async || {
             let (held, done) = (controls.in_flight(), controls.done());
             check(held == ["k00"] && done.len() >= 5, (held, done))
@@ -51,8 +57,8 @@ impl Held {
         .await;
         // An event of another task is committed by a later epoch of the same thread.
         let witness = [WITNESS.to_owned()];
-        flow::send(&outside, name, 1, &witness).await;
-        let at = |partition| TopicPartition::new(format!("{name}-events"), partition);
+        send(1, &witness).await;
+        let at = |partition| TopicPartition::new(&*topic, partition);
         until(async || {
             let committed = outside.committed(name, &at(1)).await;
             check(committed == Offset(1), committed)

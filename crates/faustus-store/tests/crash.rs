@@ -20,6 +20,12 @@ use workload::{Random, TABLE};
 /// In the environment of a child: where its stores are.
 const DIRECTORY: &str = "FAUSTUS_STORE_TEST_DIRECTORY";
 
+/// How many processes are killed one after the other.
+const ROUNDS: i64 = 8;
+
+/// After how many batches a process is known to be at work.
+const WORKING: usize = 20;
+
 /// Starts the test `name` of this program with `dir`, through `shell` if commands are given.
 fn start_child(name: &str, dir: &Path, shell: Option<&str>) -> Child {
     let program = env::current_exe().unwrap();
@@ -47,14 +53,11 @@ fn given_directory() -> Option<PathBuf> {
     env::var_os(DIRECTORY).map(PathBuf::from)
 }
 
-/// The batches that a child said it had applied, as `acked N` lines.
-fn last_acked(child: &mut Child) -> i64 {
+/// The batches that a child says it has applied, as `acked N` lines, until it ends.
+fn acked(child: &mut Child) -> impl Iterator<Item = i64> + use<> {
     let output = BufReader::new(child.stdout.take().unwrap());
     let lines = output.lines().map_while(Result::ok);
-    lines
-        .filter_map(|line| line.split_once("acked ")?.1.parse().ok())
-        .last()
-        .unwrap_or(0)
+    lines.filter_map(|line| line.split_once("acked ")?.1.parse().ok())
 }
 
 fn say(line: &str) {
@@ -78,23 +81,24 @@ fn nothing_that_was_applied_is_lost_or_torn_by_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let mut random = Random::new(1);
     let mut reached = 0;
-    for _ in 0..8 {
+    for _ in 0..ROUNDS {
         let mut child = start_child(
             "nothing_that_was_applied_is_lost_or_torn_by_kill_9",
             dir.path(),
             None,
         );
-        let killer = std::thread::spawn({
-            let pid = child.id();
-            let after = Duration::from_millis(50 + random.below(250));
-            move || {
-                std::thread::sleep(after);
-                kill(pid);
-            }
+        let mut lines = acked(&mut child);
+        // It works: from now on any moment will do.
+        let working = lines.nth(WORKING - 1).unwrap();
+        let moment = Duration::from_micros(random.below(250_000));
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(moment);
+            child.kill().unwrap();
+            child.wait().unwrap();
         });
-        let acked = last_acked(&mut child);
+        // What it says is read on meanwhile, so that it does not wait for a reader.
+        let acked = lines.last().unwrap_or(working);
         killer.join().unwrap();
-        child.wait().unwrap();
         let found = workload::check_all(dir.path(), 1).unwrap()[0];
         assert!(
             found >= acked,
@@ -103,15 +107,10 @@ fn nothing_that_was_applied_is_lost_or_torn_by_kill_9() {
         assert!(found >= reached);
         reached = found;
     }
-    assert!(reached > 100, "the children hardly ran: {reached} batches");
-}
-
-fn kill(pid: u32) {
-    let killed = Command::new("sh")
-        .args(["-c", &format!("kill -9 {pid}")])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    assert!(
+        reached >= ROUNDS * WORKING as i64,
+        "the children went on where the last one was: {reached} batches"
+    );
 }
 
 #[test]
@@ -186,7 +185,7 @@ fn a_full_disk_fails_writes_and_keeps_what_was_applied() {
         dir.path(),
         Some("trap '' XFSZ; ulimit -f 200"),
     );
-    let acked = last_acked(&mut child);
+    let acked = acked(&mut child).last().unwrap_or(0);
     assert!(child.wait().unwrap().success());
     assert!(acked > 20, "the child hardly ran: {acked}");
     // With room again the store opens; the batch that failed may have got in whole.

@@ -4,7 +4,15 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use faustus_core::{GroupIdentity, Transport, TransportError};
 use faustus_kafka::{KafkaOptions, KafkaTransport};
@@ -35,21 +43,18 @@ async fn nobody_there_is_told_with_the_address_and_what_to_check() {
 }
 
 async fn something_else_there_is_told() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let done = Arc::new(AtomicBool::new(false));
+    let until = Arc::clone(&done);
     let server = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-        listener.set_nonblocking(true).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(2);
-        while Instant::now() < deadline {
-            match listener.accept() {
-                Ok((mut stream, _)) => {
-                    stream.set_nonblocking(false).unwrap();
-                    let _ = stream.read(&mut [0; 64]);
-                    let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-                }
-                Err(_) => std::thread::yield_now(),
+        for stream in listener.incoming() {
+            if until.load(Ordering::Relaxed) {
+                return;
             }
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 64]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
     let options = KafkaOptions::default().connect_timeout(Duration::from_secs(1));
@@ -57,6 +62,8 @@ async fn something_else_there_is_told() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("no Kafka broker"), "{error}");
+    done.store(true, Ordering::Relaxed);
+    drop(TcpStream::connect(address).unwrap());
     server.join().unwrap();
 }
 

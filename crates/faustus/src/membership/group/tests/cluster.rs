@@ -15,26 +15,9 @@ use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::super::*;
-use crate::membership::TaskId;
+use crate::{TokioClock, membership::TaskId};
 
 pub(super) const SESSION: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-struct VirtualClock(Instant);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(i64::try_from(self.monotonic().as_millis()).unwrap())
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
 
 /// A broker, and the group on it.
 pub(super) struct Cluster {
@@ -44,7 +27,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(VirtualClock(Instant::now()));
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::beginning_at(Timestamp(0)));
         let log = Arc::new(MemoryLog::new(Arc::clone(&clock), 1));
         Self { clock, log }
     }

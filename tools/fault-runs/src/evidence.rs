@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use faustus_core::{Offset, Transport};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     log,
-    model::{Account, Names, Order, Refund, Total},
+    model::{Account, Names, Total},
 };
 
 /// Everything that was committed.
@@ -21,8 +21,8 @@ pub(crate) struct Evidence {
     pub(crate) table: BTreeMap<String, Account>,
 }
 
-/// An input as the application got it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An input as the application got it: an order or a refund.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fed {
     pub(crate) number: u64,
     pub(crate) account: String,
@@ -42,34 +42,13 @@ impl Evidence {
     pub(crate) async fn gather(log: &dyn Transport, names: &Names) -> Result<Self> {
         let mut evidence = Self::default();
         let inputs = &mut evidence.inputs;
-        log::read_topic(log, &names.orders, |_, record| {
-            let Order {
-                account,
-                number,
-                amount,
-            } = json(record.value())?;
-            inputs.push(Fed {
-                number,
-                account,
-                amount,
-            });
-            Ok(())
-        })
-        .await?;
-        log::read_topic(log, &names.refunds, |_, record| {
-            let Refund {
-                account,
-                number,
-                amount,
-            } = json(record.value())?;
-            inputs.push(Fed {
-                number,
-                account,
-                amount,
-            });
-            Ok(())
-        })
-        .await?;
+        for topic in [&names.orders, &names.refunds] {
+            log::read_topic(log, topic, |_, record| {
+                inputs.push(json(record.value())?);
+                Ok(())
+            })
+            .await?;
+        }
         let outputs = &mut evidence.outputs;
         log::read_topic(log, &names.order_totals, |partition, record| {
             outputs.push(Output {

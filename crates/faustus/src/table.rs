@@ -1,6 +1,12 @@
 //! Tables as the application names them.
 
-use std::{fmt, hash::Hash, marker::PhantomData, rc::Rc, sync::Arc};
+use std::{
+    fmt,
+    hash::Hash,
+    marker::PhantomData,
+    rc::Rc,
+    sync::{Arc, OnceLock},
+};
 
 use faustus_core::{Codec, Store};
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,13 +40,19 @@ impl fmt::Debug for TableDef {
 /// A table: state by key, split into partitions like the topics of the agents that write it, and
 /// kept in a changelog topic so that it survives its workers.
 ///
+/// Keys are JSON in the changelog, and so are values unless [`codec`](Self::codec) says otherwise.
+///
 /// The handle names the table at registration ([`AgentBuilder::table`](crate::AgentBuilder::table))
 /// and in [`Stream::bind`](crate::Stream::bind), which gives the writable part. It is cheap to clone.
 pub struct Table<K, V> {
     pub(crate) name: Arc<str>,
     pub(crate) index: TableIndex,
-    types: PhantomData<fn() -> (K, V)>,
+    values: Values<V>,
+    keys: PhantomData<fn() -> K>,
 }
+
+/// The codec of values, settled when it is chosen or the first shard is made.
+type Values<V> = Arc<OnceLock<Arc<dyn Codec<V>>>>;
 
 impl<K, V> Table<K, V>
 where
@@ -51,12 +63,13 @@ where
         let name: Arc<str> = name.into();
         let table = Arc::clone(&name);
         let keys: Arc<dyn Codec<K>> = Arc::new(Json);
-        let values: Arc<dyn Codec<V>> = Arc::new(Json);
+        let values = Values::default();
+        let codec = Arc::clone(&values);
         let shard = move |store| -> Rc<dyn AnyShard> {
             Rc::new(TypedShard::new(
                 Arc::clone(&table),
                 Arc::clone(&keys),
-                Arc::clone(&values),
+                Arc::clone(codec.get_or_init(|| Arc::new(Json))),
                 store,
             ))
         };
@@ -68,7 +81,8 @@ where
             Self {
                 name,
                 index,
-                types: PhantomData,
+                values,
+                keys: PhantomData,
             },
             def,
         )
@@ -81,6 +95,25 @@ impl<K, V> Table<K, V> {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The same table with values encoded by `codec`, in its changelog and its stores; the first
+    /// call decides.
+    ///
+    /// What a table was written with must read it: another codec needs a table of another name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::{Raw, prelude::*};
+    ///
+    /// let app = App::new("thumbnails");
+    /// let images: Table<String, Vec<u8>> = app.table("images").codec(Raw);
+    /// ```
+    #[must_use]
+    pub fn codec(self, codec: impl Codec<V> + 'static) -> Self {
+        self.values.get_or_init(|| Arc::new(codec));
+        self
+    }
 }
 
 impl<K, V> Clone for Table<K, V> {
@@ -88,7 +121,8 @@ impl<K, V> Clone for Table<K, V> {
         Self {
             name: Arc::clone(&self.name),
             index: self.index,
-            types: PhantomData,
+            values: Arc::clone(&self.values),
+            keys: PhantomData,
         }
     }
 }

@@ -197,11 +197,11 @@ impl WorkerHandle {
         self.ask(Request::Status).await
     }
 
-    /// The entries of table `name` in this worker's tasks, committed or not.
+    /// The entries of table `name` in this worker's tasks, committed or not; its values are JSON.
     ///
     /// # Errors
     ///
-    /// When the worker has ended, or entries are not of these types.
+    /// When the worker has ended, or entries are not of these types in JSON.
     ///
     /// # Cancel safety
     ///

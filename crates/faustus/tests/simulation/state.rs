@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use faustus::{Guarantee, Settings, TaskState, TopicConfig, TopicPartition};
+use faustus::{
+    FailurePolicy, Guarantee, Raw, Settings, TaskState, TopicConfig, TopicPartition, prelude::*,
+};
 use faustus_core::{
     BatchBuilder, Change, Checkpoint, Offset, OffsetSpec, Outgoing, Store, StoreError,
     StoreProvider, Timestamp, TopicName, Transport,
@@ -379,5 +381,50 @@ fn a_committer_that_dies_takes_its_worker_with_it() {
         let _next = cluster.worker(flow(), settings(guarantee));
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&after_once()));
+    });
+}
+
+async fn append(
+    State(texts): State<Table<String, Vec<u8>>>,
+    mut events: Stream<String>,
+) -> faustus::Result {
+    let texts = events.bind(&texts);
+    while let Some(event) = events.next().await? {
+        texts.update("all", |text| text.extend_from_slice(event.as_bytes()))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tables_values_are_in_the_codec_it_was_given_wherever_they_are_kept() {
+    for_seeds(async |cluster, guarantee| {
+        let app = || {
+            let app = App::new("texts");
+            let events = app.topic("events").partitions(1);
+            let texts: Table<String, Vec<u8>> = app.table("texts").codec(Raw);
+            app.with_state(texts.clone())
+                .agent("append", &events, |a| a.table(&texts).run(append))
+        };
+        let stores = Arc::new(MemoryStores::new());
+        // Twice with a store, which the second finds, then from the changelog alone.
+        for (kept, all) in [(true, "a"), (true, "ab"), (false, "abc")] {
+            let worker = if kept {
+                cluster.worker_with_stores(app(), settings(guarantee), Arc::clone(&stores))
+            } else {
+                cluster.worker(app(), settings(guarantee))
+            };
+            let event = all[all.len() - 1..].to_owned();
+            cluster.send("events", "", &event).await;
+            cluster.settle().await;
+            worker.shutdown().await.unwrap();
+            let records = cluster.records("texts-texts-changelog").await;
+            let last = records
+                .last()
+                .map(|r| (r.key.as_deref(), r.value.as_deref()));
+            let expected = (Some(&b"\"all\""[..]), Some(all.as_bytes()));
+            assert_eq!(last, Some(expected), "seed {}", cluster.seed());
+        }
+        let store = stores.open("texts", 0).unwrap();
+        assert_eq!(store.get(b"\"all\"").unwrap().as_deref(), Some(&b"ab"[..]));
     });
 }

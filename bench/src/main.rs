@@ -8,7 +8,6 @@
 mod cases;
 mod check;
 mod input;
-mod measure;
 mod place;
 mod program;
 mod rounds;
@@ -16,6 +15,7 @@ mod run;
 
 use std::process::ExitCode;
 
+use bench::measure;
 use clap::Parser;
 
 use cases::{CASES, Case};

@@ -9,15 +9,15 @@ use nix::{
 };
 
 /// What has passed since a moment.
-#[derive(Debug)]
-pub(crate) struct Meter {
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
     began: Instant,
     cpu: Duration,
 }
 
 impl Meter {
     /// Begins now.
-    pub(crate) fn start() -> Result<Self> {
+    pub fn start() -> Result<Self> {
         Ok(Self {
             began: Instant::now(),
             cpu: cpu_time()?,
@@ -25,12 +25,12 @@ impl Meter {
     }
 
     /// Seconds.
-    pub(crate) fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 
     /// CPU seconds of all threads, user and system.
-    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+    pub fn cpu_seconds(&self) -> Result<f64> {
         Ok((cpu_time()? - self.cpu).as_secs_f64())
     }
 }
@@ -47,17 +47,17 @@ fn cpu_time() -> Result<Duration> {
 }
 
 /// The time of a clock that all processes share.
-pub(crate) fn shared_clock() -> Result<Duration> {
+pub fn shared_clock() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into())
 }
 
 /// The most memory this process had, in MB.
-pub(crate) fn peak_rss_mb() -> Result<f64> {
+pub fn peak_rss_mb() -> Result<f64> {
     status("VmHWM:")
 }
 
 /// The memory this process has now, in MB.
-pub(crate) fn rss_mb() -> Result<f64> {
+pub fn rss_mb() -> Result<f64> {
     status("VmRSS:")
 }
 

@@ -19,6 +19,10 @@ use crate::{Error, Result};
 /// How many partitions a topic gets that must be made and that nothing else decides.
 const DEFAULT_PARTITIONS: u32 = 8;
 
+/// How often all is thought over again as topics appear meanwhile; those of an application appear
+/// in two steps, and few others do.
+const ATTEMPTS: usize = 5;
+
 /// An application on a log.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -52,66 +56,26 @@ impl Plan {
     ///
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration) with every mistake on a line.
     pub(crate) async fn make(def: &AppDef, admin: &dyn Admin) -> Result<Self> {
-        let mut mistakes = def.mistakes();
         let subs = def.sub_topologies();
         let topics: Vec<TopicName> = def.topics.iter().map(|topic| topic.name.clone()).collect();
         let changelogs: Vec<TopicName> = (0..def.tables.len())
             .map(|table| def.changelog(table).into())
             .collect();
         let all: Vec<TopicName> = topics.iter().chain(&changelogs).cloned().collect();
-        let found = describe(admin, &all).await?;
-        let counts = decide_counts(def, &subs, &found, &mut mistakes);
-        let mut missing = Vec::new();
-        for (index, topic) in def.topics.iter().enumerate() {
-            if !found.contains_key(&topic.name) {
-                let mut config = TopicConfig::default();
-                if def.repartitions.iter().any(|&i| i as usize == index) {
-                    // Broker retention runs on wall time: records with old time stamps would go at
-                    // once. What was read is deleted by offset.
-                    config.cleanup = Some(CleanupPolicy::Delete);
-                    config.retention = Some(None);
-                }
-                missing.push(NewTopic {
-                    name: topic.name.clone(),
-                    partitions: counts[index],
-                    replicas: None,
-                    config,
-                });
+        for _ in 0..ATTEMPTS {
+            let found = describe(admin, &all).await?;
+            let missing = Missing::of(def, &subs, &changelogs, &found)?;
+            // Numbers of partitions follow from topics that exist: if one turns out to, all is
+            // thought over again before anything is made that follows from it.
+            if create(admin, &missing.topics).await? && create(admin, &missing.followers).await? {
+                let found = describe(admin, &all).await?;
+                return Self::settle(def, subs, topics, &changelogs, &found);
             }
         }
-        for sub in &subs {
-            let partitions = sub
-                .sources
-                .first()
-                .map_or(0, |&source| counts[source as usize]);
-            for &table in &sub.tables {
-                let name = &changelogs[table];
-                match found.get(name) {
-                    Some(topic) if topic.partitions != partitions => mistakes.push(format!(
-                        "table {} has a changelog {name} of {} partitions, but its agents read topics of {partitions}: \
-                         its state cannot be split anew; give the topics the old number, or the table another name",
-                        def.tables[table].name, topic.partitions,
-                    )),
-                    Some(_) => {}
-                    None => missing.push(NewTopic {
-                        name: name.clone(),
-                        partitions,
-                        replicas: None,
-                        config: TopicConfig { cleanup: Some(CleanupPolicy::Compact), ..TopicConfig::default() },
-                    }),
-                }
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(Error::config(format!(
-                "application {} cannot start:\n  - {}",
-                def.name,
-                mistakes.join("\n  - ")
-            )));
-        }
-        create(admin, &missing).await?;
-        let found = describe(admin, &all).await?;
-        Self::settle(def, subs, topics, &changelogs, &found)
+        Err(Error::from(TransportError::Unavailable(format!(
+            "topics of application {} come and go while it starts; start it again",
+            def.name
+        ))))
     }
 
     fn settle(
@@ -189,6 +153,79 @@ impl Plan {
             stateful: !sub.def.tables.is_empty(),
         });
         each.collect()
+    }
+}
+
+/// What is to be made.
+struct Missing {
+    /// Topics that people may have made with a number of partitions of their own.
+    topics: Vec<NewTopic>,
+    /// Repartition topics and changelogs, whose numbers of partitions follow.
+    followers: Vec<NewTopic>,
+}
+
+impl Missing {
+    /// What is missing beside what was found, unless something is wrong.
+    fn of(
+        def: &AppDef,
+        subs: &[SubTopologyDef],
+        changelogs: &[TopicName],
+        found: &HashMap<TopicName, TopicDescription>,
+    ) -> Result<Self> {
+        let mut mistakes = def.mistakes();
+        let counts = decide_counts(def, subs, found, &mut mistakes);
+        let (mut topics, mut followers) = (Vec::new(), Vec::new());
+        for (index, topic) in def.topics.iter().enumerate() {
+            if found.contains_key(&topic.name) {
+                continue;
+            }
+            let mut new = NewTopic {
+                name: topic.name.clone(),
+                partitions: counts[index],
+                replicas: None,
+                config: TopicConfig::default(),
+            };
+            if def.repartitions.iter().any(|&i| i as usize == index) {
+                // Broker retention runs on wall time: records with old time stamps would go at
+                // once. What was read is deleted by offset.
+                new.config.cleanup = Some(CleanupPolicy::Delete);
+                new.config.retention = Some(None);
+                followers.push(new);
+            } else {
+                topics.push(new);
+            }
+        }
+        for sub in subs {
+            let partitions = sub
+                .sources
+                .first()
+                .map_or(0, |&source| counts[source as usize]);
+            for &table in &sub.tables {
+                let name = &changelogs[table];
+                match found.get(name) {
+                    Some(topic) if topic.partitions != partitions => mistakes.push(format!(
+                        "table {} has a changelog {name} of {} partitions, but its agents read topics of {partitions}: \
+                         its state cannot be split anew; give the topics the old number, or the table another name",
+                        def.tables[table].name, topic.partitions,
+                    )),
+                    Some(_) => {}
+                    None => followers.push(NewTopic {
+                        name: name.clone(),
+                        partitions,
+                        replicas: None,
+                        config: TopicConfig { cleanup: Some(CleanupPolicy::Compact), ..TopicConfig::default() },
+                    }),
+                }
+            }
+        }
+        if mistakes.is_empty() {
+            return Ok(Self { topics, followers });
+        }
+        Err(Error::config(format!(
+            "application {} cannot start:\n  - {}",
+            def.name,
+            mistakes.join("\n  - ")
+        )))
     }
 }
 
@@ -280,14 +317,16 @@ async fn describe(
         .collect())
 }
 
-async fn create(admin: &dyn Admin, topics: &[NewTopic]) -> Result<()> {
+/// Makes topics; false if one exists by now, as another worker was faster.
+async fn create(admin: &dyn Admin, topics: &[NewTopic]) -> Result<bool> {
     if topics.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
+    let mut all = true;
     for (topic, made) in topics.iter().zip(admin.create_topics(topics).await?) {
         match made {
-            // Another worker was faster.
-            Ok(()) | Err(TransportError::TopicExists(_)) => {}
+            Ok(()) => {}
+            Err(TransportError::TopicExists(_)) => all = false,
             Err(error) => {
                 return Err(
                     Error::from(error).context(format!("topic {} cannot be made", topic.name))
@@ -295,5 +334,5 @@ async fn create(admin: &dyn Admin, topics: &[NewTopic]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(all)
 }

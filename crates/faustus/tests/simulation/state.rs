@@ -176,6 +176,28 @@ fn a_topic_with_another_number_of_partitions_than_its_table_is_refused() {
 }
 
 #[test]
+fn a_changelog_follows_a_topic_that_somebody_makes_while_a_worker_starts() {
+    for_seeds(async |cluster, guarantee| {
+        let worker = cluster.worker(bank(), settings(guarantee));
+        let late = Fault::Delay(Duration::from_secs(1));
+        worker.faults().add(Rule::new(Call::Change, late));
+        cluster.sleep(Duration::from_millis(500)).await;
+        // The worker found no topic, and is about to make them with 8 partitions.
+        for topic in ["bank-orders", "bank-refunds"] {
+            cluster.create_topic(topic, 3, TopicConfig::default()).await;
+        }
+        let mut sent = sent();
+        sent.more(&cluster, 30).await;
+        cluster.settle().await;
+        sent.check_exact(&cluster).await;
+        let admin = cluster.log().admin();
+        let changelog = [TopicName::from("bank-totals-changelog")];
+        let found = admin.describe_topics(&changelog).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().partitions, 3);
+    });
+}
+
+#[test]
 fn a_changelog_record_that_does_not_decode_parks_the_task() {
     for_seeds(async |cluster, guarantee| {
         cluster

@@ -1,6 +1,12 @@
-//! What can be measured: each case is a kind of work on a log.
+//! What can be measured: each case is a kind of work on a log, with events of some shape.
+
+mod list;
+mod shape;
 
 use faustus::Guarantee;
+
+pub(crate) use list::CASES;
+pub(crate) use shape::Shape;
 
 /// One line of the results.
 #[derive(Debug)]
@@ -9,6 +15,9 @@ pub(crate) struct Case {
     pub(crate) place: Place,
     pub(crate) work: Work,
     pub(crate) guarantee: Guarantee,
+    /// Whether tables are kept on disk beside their changelogs.
+    pub(crate) persistent: bool,
+    pub(crate) shape: Shape,
 }
 
 /// The log that a case runs on.
@@ -24,6 +33,10 @@ pub(crate) enum Place {
 pub(crate) enum Work {
     /// Events through a program, as fast as they go.
     Throughput(Program),
+    /// Events into the log, and no program.
+    Append,
+    /// An agent that cannot keep up.
+    Slow,
     /// A start with a long changelog, until the tasks run.
     Recover,
     /// From the start of the process to the first event.
@@ -39,57 +52,20 @@ pub(crate) enum Work {
 pub(crate) enum Program {
     /// Decode it.
     Decode,
+    /// Decode it, and reply it with a field more to a sink.
+    Pass,
     /// Add its amount to its account's total in a table.
     Total,
-    /// The same, and reply the total to a sink.
+    /// The same with events that have no key and are grouped by account.
+    Rekey,
+    /// As `Total`, and reply the total to a sink.
     Reply,
 }
 
-const ALO: Guarantee = Guarantee::AtLeastOnce;
-const EOS: Guarantee = Guarantee::ExactlyOnce;
-const DECODE: Work = Work::Throughput(Program::Decode);
-const TOTAL: Work = Work::Throughput(Program::Total);
-const REPLY: Work = Work::Throughput(Program::Reply);
-
-/// All cases, in the order they are listed.
-pub(crate) const CASES: &[Case] = &[
-    case("agent-json", Place::Memory, DECODE, ALO),
-    case("total", Place::Memory, TOTAL, ALO),
-    case("total-eos", Place::Memory, TOTAL, EOS),
-    case("reply", Place::Memory, REPLY, ALO),
-    case("reply-eos", Place::Memory, REPLY, EOS),
-    case("directory", Place::Directory, REPLY, ALO),
-    case("directory-eos", Place::Directory, REPLY, EOS),
-    case("kafka", Place::Kafka, TOTAL, ALO),
-    case("kafka-eos", Place::Kafka, TOTAL, EOS),
-    case("recover-memory", Place::Memory, Work::Recover, ALO),
-    case("recover-directory", Place::Directory, Work::Recover, ALO),
-    case("recover-kafka", Place::Kafka, Work::Recover, ALO),
-    case("start-memory", Place::Memory, Work::Start, ALO),
-    case("start-directory", Place::Directory, Work::Start, ALO),
-    case("start-kafka", Place::Kafka, Work::Start, ALO),
-    case("idle-memory", Place::Memory, Work::Idle, ALO),
-    case("idle-directory", Place::Directory, Work::Idle, ALO),
-    case("idle-kafka", Place::Kafka, Work::Idle, ALO),
-    case("latency-memory", Place::Memory, Work::Latency, ALO),
-    case("latency-memory-eos", Place::Memory, Work::Latency, EOS),
-    case("latency-directory", Place::Directory, Work::Latency, ALO),
-    case(
-        "latency-directory-eos",
-        Place::Directory,
-        Work::Latency,
-        EOS,
-    ),
-    case("latency-kafka", Place::Kafka, Work::Latency, ALO),
-    case("latency-kafka-eos", Place::Kafka, Work::Latency, EOS),
-];
-
-const fn case(name: &'static str, place: Place, work: Work, guarantee: Guarantee) -> Case {
-    Case {
-        name,
-        place,
-        work,
-        guarantee,
+impl Program {
+    /// Whether it totals in a table.
+    pub(crate) fn totals(self) -> bool {
+        matches!(self, Self::Total | Self::Rekey | Self::Reply)
     }
 }
 
@@ -113,23 +89,34 @@ impl Case {
                 "events appended, then totals by account in a table, each sent to a sink"
             }
             Work::Throughput(Program::Decode) => "an agent that decodes JSON",
+            Work::Throughput(Program::Pass) => {
+                "an agent that decodes JSON and replies it to a sink"
+            }
             Work::Throughput(Program::Total) => "totals by account in a table with its changelog",
+            Work::Throughput(Program::Rekey) => "group_by account, then totals in a table",
             Work::Throughput(Program::Reply) => "totals by account in a table, each sent to a sink",
+            Work::Append => "events appended in batches of 500 a partition",
+            Work::Slow => "an agent a thousand times slower than its source",
             Work::Recover => "a start with a changelog of as many records, until all tasks run",
             Work::Start => "from the start of the process to the first event",
             Work::Idle => "a worker without events",
             Work::Latency => "1,000 events a second, from send to the output's arrival",
         };
         let place = match self.place {
-            Place::Memory => "in memory",
-            Place::Directory => "in a directory",
-            Place::Kafka => "on Kafka",
+            Place::Memory => ", in memory",
+            Place::Directory => ", in a directory",
+            Place::Kafka => ", on Kafka",
+        };
+        let store = if self.persistent {
+            ", the table on disk"
+        } else {
+            ""
         };
         let guarantee = match self.guarantee {
             Guarantee::AtLeastOnce => "",
             Guarantee::ExactlyOnce => ", exactly once",
         };
-        format!("{work}, {place}{guarantee}")
+        format!("{work}{}{place}{store}{guarantee}", self.shape.about())
     }
 
     /// Whether writing the events is a part of what is measured.
@@ -139,15 +126,34 @@ impl Case {
 
     /// Whether the log is filled in a process of its own.
     pub(crate) fn is_prepared_elsewhere(&self) -> bool {
-        self.place != Place::Memory && !self.loads_while_measured()
+        let writes = matches!(self.work, Work::Append | Work::Slow);
+        match self.place {
+            Place::Memory => false,
+            Place::Directory => !writes && !self.loads_while_measured(),
+            Place::Kafka => true,
+        }
+    }
+
+    /// How many tasks its application has.
+    pub(crate) fn tasks(&self) -> usize {
+        (self.shape.topics * self.shape.partitions * self.hops()) as usize
+    }
+
+    /// Through how many tasks each event goes.
+    pub(crate) fn hops(&self) -> u32 {
+        if self.work == Work::Throughput(Program::Rekey) {
+            2
+        } else {
+            1
+        }
     }
 
     /// How many events it has if nothing else is said.
     pub(crate) fn default_events(&self) -> u64 {
         match (self.work, self.place) {
-            (Work::Throughput(_), Place::Memory) => 3_000_000,
+            (Work::Throughput(_), Place::Memory) => self.shape.usual_events(),
             (Work::Start, _) => 1,
-            (Work::Idle, _) => 0,
+            (Work::Idle | Work::Latency | Work::Slow, _) => 0,
             _ => 1_000_000,
         }
     }

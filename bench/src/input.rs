@@ -1,95 +1,145 @@
 //! The events that all cases use: deposits to accounts, the same ones at each run.
 
 use anyhow::Result;
+use faustus::Record;
 use faustus_core::{
     BatchBuilder, CleanupPolicy, GroupIdentity, NewTopic, Offset, OffsetCommit, Outgoing,
     Timestamp, TopicConfig, TopicPartition, Transport, partition_for_key,
 };
 use serde::{Deserialize, Serialize};
 
-/// How many partitions each topic has.
-pub(crate) const PARTITIONS: u32 = 8;
+use crate::cases::Shape;
 
-/// How many accounts there are.
-const ACCOUNTS: u64 = 10_000;
-
-/// How many records a batch of one partition has.
+/// How many records a batch of one partition has at most.
 const BATCH: usize = 500;
+
+/// How many bytes of values are written at a time, of all partitions together.
+const WRITE: usize = 8 * 1024 * 1024;
 
 /// When it all happened, in milliseconds.
 const TIME: i64 = 1_732_060_800_000;
 
 /// An event.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Record, Serialize, Deserialize)]
 pub(crate) struct Deposit {
     pub(crate) account_id: String,
     pub(crate) amount: i64,
     pub(crate) ts: i64,
+    /// What makes it long.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) note: String,
+}
+
+/// What is written to a log.
+pub(crate) struct Written {
+    pub(crate) partition: u32,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// Deposit number `i`: its account and amount.
-pub(crate) fn deposit(i: u64) -> (String, i64) {
+pub(crate) fn deposit(i: u64, accounts: u64) -> (String, i64) {
     let mixed = (i ^ 0x5eed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20;
-    let amount = i64::try_from(mixed / ACCOUNTS % 9 + 1).unwrap_or(1);
-    (format!("a{:07}", mixed % ACCOUNTS), amount)
+    let amount = i64::try_from(mixed / accounts % 9 + 1).unwrap_or(1);
+    (account(mixed % accounts), amount)
+}
+
+/// The name of account number `i`.
+pub(crate) fn account(i: u64) -> String {
+    format!("a{i:07}")
 }
 
 /// An account whose deposits go to `partition`.
-pub(crate) fn account_of(partition: u32) -> String {
-    let mut accounts = (0..).map(|i| format!("a{i:07}"));
-    let belongs = |account: &String| partition_for_key(account.as_bytes(), PARTITIONS) == partition;
+pub(crate) fn account_of(partition: u32, partitions: u32) -> String {
+    let mut accounts = (0..).map(account);
+    let belongs = |account: &String| partition_for_key(account.as_bytes(), partitions) == partition;
     accounts.find(belongs).unwrap_or_default()
 }
 
-/// Gathers records and publishes them in batches.
-pub(crate) struct Writer {
-    producer: Box<dyn faustus_core::Producer>,
-    topic: String,
-    partitions: Vec<BatchBuilder>,
-    gathered: usize,
+/// The deposits of 0 to `events` that are written to the shape's topic of this number: under their
+/// accounts, or without keys in turn to all partitions.
+pub(crate) fn deposits(
+    shape: Shape,
+    topic: u32,
+    events: u64,
+    keyed: bool,
+) -> impl Iterator<Item = Written> {
+    let topics = u64::from(shape.topics);
+    let numbers = (u64::from(topic)..events).step_by(shape.topics as usize);
+    numbers.map(move |i| {
+        let (account, amount) = deposit(i, shape.accounts);
+        let value = value(&account, amount, shape.value_bytes);
+        if keyed {
+            return Written::routed(&account, shape.partitions, account.clone().into(), value);
+        }
+        let partition = i / topics % u64::from(shape.partitions);
+        Written {
+            partition: u32::try_from(partition).unwrap_or_default(),
+            key: None,
+            value,
+        }
+    })
 }
 
-impl Writer {
-    pub(crate) async fn new(log: &dyn Transport, topic: &str) -> Result<Self> {
-        Ok(Self {
-            producer: log.producer().await?,
-            topic: topic.to_owned(),
-            partitions: (0..PARTITIONS).map(|_| BatchBuilder::new()).collect(),
-            gathered: 0,
-        })
+/// A deposit's JSON. Where it is to be shorter than it is, the time loses digits.
+fn value(account: &str, amount: i64, bytes: Option<usize>) -> Vec<u8> {
+    let mut value = format!(r#"{{"account_id":"{account}","amount":{amount},"ts":{TIME}}}"#);
+    let Some(bytes) = bytes else {
+        return value.into();
+    };
+    if bytes < value.len() {
+        value.truncate(bytes - 1);
+        value.push('}');
+    } else {
+        value.pop();
+        value.push_str(r#","note":""#);
+        let note = bytes.saturating_sub(value.len() + 2);
+        value.extend(std::iter::repeat_n('x', note));
+        value.push_str("\"}");
     }
+    value.into()
+}
 
-    /// Adds a record that goes to the partition of `route`, the raw key.
-    pub(crate) async fn write(&mut self, route: &[u8], key: &[u8], value: &[u8]) -> Result<()> {
-        let partition = partition_for_key(route, PARTITIONS) as usize;
-        self.partitions[partition].push(Timestamp(TIME), Some(key), Some(value));
-        self.gathered += 1;
-        if self.gathered >= BATCH * self.partitions.len() {
-            self.flush().await?;
+/// `written` in batches as they are published together.
+pub(crate) fn batches(
+    topic: &str,
+    partitions: u32,
+    mut written: impl Iterator<Item = Written>,
+) -> impl Iterator<Item = Vec<Outgoing>> {
+    let mut builders: Vec<_> = (0..partitions).map(|_| BatchBuilder::new()).collect();
+    std::iter::from_fn(move || {
+        let (mut gathered, mut bytes) = (0, 0);
+        while gathered < BATCH * builders.len() && bytes < WRITE {
+            let Some(Written {
+                partition,
+                key,
+                value,
+            }) = written.next()
+            else {
+                break;
+            };
+            gathered += 1;
+            bytes += value.len();
+            builders[partition as usize].push(Timestamp(TIME), key.as_deref(), Some(&value));
         }
-        Ok(())
-    }
-
-    pub(crate) async fn flush(&mut self) -> Result<()> {
-        let full = (0..)
-            .zip(&mut self.partitions)
-            .filter(|(_, b)| !b.is_empty());
+        let full = (0..).zip(&mut builders).filter(|(_, b)| !b.is_empty());
         let outgoing = full.map(|(partition, builder)| Outgoing {
-            partition: TopicPartition::new(self.topic.as_str(), partition),
+            partition: TopicPartition::new(topic, partition),
             batch: std::mem::take(builder).build(),
         });
         let outgoing: Vec<_> = outgoing.collect();
-        self.gathered = 0;
-        if !outgoing.is_empty() {
-            self.producer.publish(outgoing).await?;
-        }
-        Ok(())
-    }
+        (!outgoing.is_empty()).then_some(outgoing)
+    })
 }
 
 /// Makes a topic; a compacted one for a changelog.
-pub(crate) async fn create(log: &dyn Transport, topic: &str, compacted: bool) -> Result<()> {
+pub(crate) async fn create(
+    log: &dyn Transport,
+    topic: &str,
+    partitions: u32,
+    compacted: bool,
+) -> Result<()> {
     let config = TopicConfig {
         cleanup: compacted.then_some(CleanupPolicy::Compact),
         // The events are of long ago.
@@ -98,7 +148,7 @@ pub(crate) async fn create(log: &dyn Transport, topic: &str, compacted: bool) ->
     };
     let topic = NewTopic {
         name: topic.into(),
-        partitions: PARTITIONS,
+        partitions,
         replicas: None,
         config,
     };
@@ -108,39 +158,77 @@ pub(crate) async fn create(log: &dyn Transport, topic: &str, compacted: bool) ->
     Ok(())
 }
 
-/// Writes deposits 0 to `events` into `topic`.
-pub(crate) async fn load(log: &dyn Transport, topic: &str, events: u64) -> Result<()> {
-    let mut writer = Writer::new(log, topic).await?;
-    for i in 0..events {
-        let (account, amount) = deposit(i);
-        let value = format!(r#"{{"account_id":"{account}","amount":{amount},"ts":{TIME}}}"#);
-        writer
-            .write(account.as_bytes(), account.as_bytes(), value.as_bytes())
-            .await?;
+/// Publishes one after the other.
+pub(crate) async fn publish(
+    log: &dyn Transport,
+    batches: impl Iterator<Item = Vec<Outgoing>>,
+) -> Result<()> {
+    let mut producer = log.producer().await?;
+    for outgoing in batches {
+        producer.publish(outgoing).await?;
     }
-    writer.flush().await
+    Ok(())
 }
 
 /// Writes a changelog of `records` accounts, and the offsets without which state is not trusted.
 pub(crate) async fn load_changelog(
     log: &dyn Transport,
+    partitions: u32,
     (group, source, changelog): (&str, &str, &str),
     records: u64,
 ) -> Result<()> {
-    let mut writer = Writer::new(log, changelog).await?;
-    for i in 0..records {
-        let account = format!("a{i:07}");
-        let key = format!("\"{account}\"");
-        writer
-            .write(account.as_bytes(), key.as_bytes(), i.to_string().as_bytes())
-            .await?;
-    }
-    writer.flush().await?;
+    let written = (0..records).map(|i| {
+        let account = account(i);
+        let key = format!("\"{account}\"").into();
+        Written::routed(&account, partitions, key, i.to_string().into())
+    });
+    publish(log, batches(changelog, partitions, written)).await?;
     let source = |p| TopicPartition::new(source, p);
-    let offsets = (0..PARTITIONS).map(|p| OffsetCommit::new(source(p), Offset::ZERO));
+    let offsets = (0..partitions).map(|p| OffsetCommit::new(source(p), Offset::ZERO));
     let group_of = log.coordinator(group);
     group_of
         .commit_offsets(GroupIdentity::none(group), offsets.collect())
         .await?;
     Ok(())
+}
+
+impl Written {
+    /// What goes where the events of `account` go.
+    fn routed(account: &str, partitions: u32, key: Vec<u8>, value: Vec<u8>) -> Self {
+        Self {
+            partition: partition_for_key(account.as_bytes(), partitions),
+            key: Some(key),
+            value,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_as_long_as_it_is_to_be_and_says_the_same() {
+        for bytes in [50, 200, 100_000] {
+            let value = value("a0000001", 7, Some(bytes));
+            assert_eq!(value.len(), bytes);
+            let deposit: Deposit = serde_json::from_slice(&value).unwrap();
+            assert_eq!((&*deposit.account_id, deposit.amount), ("a0000001", 7));
+        }
+    }
+
+    #[test]
+    fn each_deposit_is_written_to_one_topic() {
+        let shape = Shape {
+            topics: 3,
+            ..Shape::USUAL
+        };
+        let written = |topic| deposits(shape, topic, 100, true).map(|w| w.value);
+        let mut all: Vec<_> = (0..3).flat_map(written).collect();
+        let one = deposits(Shape::USUAL, 0, 100, true).map(|w| w.value);
+        let mut one: Vec<_> = one.collect();
+        all.sort();
+        one.sort();
+        assert_eq!(all, one);
+    }
 }

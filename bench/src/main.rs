@@ -7,6 +7,7 @@
 
 mod cases;
 mod check;
+mod figures;
 mod input;
 mod place;
 mod program;
@@ -26,7 +27,7 @@ use run::Run;
 struct Arguments {
     /// The cases; the beginning of names before a hyphen stands for all of them.
     cases: Vec<String>,
-    /// How many events; each case has a default.
+    /// How many events are sent; each case has a default.
     #[arg(long)]
     events: Option<u64>,
     /// How often each case runs.
@@ -63,14 +64,26 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    rounds::measure(&chosen(arguments)?, arguments)
+}
+
+/// The cases named, each once.
+fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
     let mut chosen: Vec<&'static Case> = Vec::new();
+    let mut choose = |found: Vec<&'static Case>| {
+        for case in found {
+            if !chosen.iter().any(|chosen| chosen.name == case.name) {
+                chosen.push(case);
+            }
+        }
+    };
     for name in &arguments.cases {
         let found = cases::find(name);
         anyhow::ensure!(
             !found.is_empty(),
             "there is no case {name}; without arguments all are listed"
         );
-        chosen.extend(found);
+        choose(found);
     }
-    rounds::measure(&chosen, arguments)
+    Ok(chosen)
 }

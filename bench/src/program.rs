@@ -40,6 +40,26 @@ struct Bank {
     totals: Table<String, i64>,
 }
 
+/// A deposit that was passed on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Passed {
+    pub(crate) account_id: String,
+    pub(crate) amount: i64,
+    pub(crate) ts: i64,
+    pub(crate) seen: bool,
+}
+
+impl From<Deposit> for Passed {
+    fn from(deposit: Deposit) -> Self {
+        Self {
+            account_id: deposit.account_id,
+            amount: deposit.amount,
+            ts: deposit.ts,
+            seen: true,
+        }
+    }
+}
+
 /// An account's total after an event, in reply to it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Total {
@@ -49,32 +69,68 @@ pub(crate) struct Total {
     pub(crate) ts: i64,
 }
 
-/// A worker of an application named `name` that reads `<name>-in` and replies to `<name>-out`.
-pub(crate) fn worker(
-    name: &str,
-    program: Program,
-    log: Arc<dyn Transport>,
-    seen: &Arc<Seen>,
-) -> (Worker, WorkerHandle) {
-    let app = App::new(name);
-    let deposits = app.topic(&format!("{name}-in"));
-    if program == Program::Decode {
-        let app = app.with_state(Arc::clone(seen));
-        return Worker::new(app.agent("decode", &deposits, |a| a.run(decode)), log);
+/// What a worker's application is made of.
+pub(crate) struct Plan<'a> {
+    /// The application's name.
+    pub(crate) name: &'a str,
+    pub(crate) program: Program,
+    /// The topics that it reads; agents with tables read the first.
+    pub(crate) sources: &'a [String],
+    /// How many agents each topic has; agents with tables are alone.
+    pub(crate) readers: u32,
+    /// The topic that replies go to.
+    pub(crate) sink: &'a str,
+}
+
+impl Plan<'_> {
+    /// A worker of it.
+    pub(crate) fn worker(
+        &self,
+        log: Arc<dyn Transport>,
+        seen: &Arc<Seen>,
+    ) -> (Worker, WorkerHandle) {
+        let app = App::new(self.name);
+        if self.program == Program::Decode {
+            return Worker::new(self.decoders(app.with_state(Arc::clone(seen))), log);
+        }
+        let deposits = app.topic(&self.sources[0]);
+        if self.program == Program::Pass {
+            let sink = app.topic(self.sink);
+            return Worker::new(
+                app.agent("pass", &deposits, |a| a.sink(&sink).run(pass)),
+                log,
+            );
+        }
+        let totals = app.table(TABLE);
+        let app = app.with_state(Bank {
+            totals: totals.clone(),
+        });
+        let app = match self.program {
+            Program::Reply => {
+                let sink = app.topic(self.sink);
+                app.agent("total", &deposits, |a| {
+                    a.table(&totals).sink(&sink).run(reply)
+                })
+            }
+            Program::Rekey => {
+                let by_account = deposits.group_by(Deposit::ACCOUNT_ID);
+                app.agent("total", by_account, |a| a.table(&totals).run(total))
+            }
+            _ => app.agent("total", &deposits, |a| a.table(&totals).run(total)),
+        };
+        Worker::new(app, log)
     }
-    let totals = app.table(TABLE);
-    let app = app.with_state(Bank {
-        totals: totals.clone(),
-    });
-    let app = if program == Program::Reply {
-        let replies = app.topic(&format!("{name}-out"));
-        app.agent("total", &deposits, |a| {
-            a.table(&totals).sink(&replies).run(reply)
-        })
-    } else {
-        app.agent("total", &deposits, |a| a.table(&totals).run(total))
-    };
-    Worker::new(app, log)
+
+    fn decoders(&self, mut app: App<Arc<Seen>>) -> App<Arc<Seen>> {
+        for source in self.sources {
+            let deposits = app.topic(source);
+            for reader in 0..self.readers {
+                let name = format!("decode-{source}-{reader}");
+                app = app.agent(&name, &deposits, |a| a.run(decode));
+            }
+        }
+        app
+    }
 }
 
 async fn decode(State(seen): State<Arc<Seen>>, mut deposits: Stream<Deposit>) -> faustus::Result {
@@ -87,6 +143,13 @@ async fn decode(State(seen): State<Arc<Seen>>, mut deposits: Stream<Deposit>) ->
             seen.first.notify_one();
         }
         sum.sum += deposit.amount;
+    }
+    Ok(())
+}
+
+async fn pass(mut deposits: Stream<Deposit, Passed>) -> faustus::Result {
+    while let Some(deposit) = deposits.next().await? {
+        deposit.reply(deposit.value().clone().into());
     }
     Ok(())
 }

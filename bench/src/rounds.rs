@@ -1,23 +1,24 @@
 //! Rounds of cases, each in a process of its own, and the medians of what they tell.
 
+mod median;
+
 use std::{
     io::Write,
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     Arguments,
-    cases::Case,
+    cases::{Case, Place},
+    figures::Figures,
     measure::shared_clock,
     place::Grounds,
     run::{Part, Run},
 };
-
-/// What a case told in one round.
-pub(crate) type Figures = Map<String, Value>;
+use median::medians;
 
 /// Runs all rounds of `cases` and prints a line for each case.
 pub(crate) fn measure(cases: &[&'static Case], arguments: &Arguments) -> Result<()> {
@@ -56,10 +57,12 @@ fn one(
     grounds: &mut Grounds,
     arguments: &Arguments,
 ) -> Result<Figures> {
+    let stores = case.persistent.then(|| grounds.address(Place::Directory));
     let run = Run {
         case: case.name.to_owned(),
         part: Part::Measure,
         address: grounds.address(case.place)?,
+        stores: stores.transpose()?,
         name: format!("{}-{round}", case.name),
         events: arguments.events.unwrap_or_else(|| case.default_events()),
         threads: arguments.threads,
@@ -90,56 +93,4 @@ fn in_process(run: &Run) -> Result<Figures> {
         bail!("the process ended with {}", output.status);
     }
     serde_json::from_slice(&output.stdout).context("the process told no figures")
-}
-
-/// The median of each number.
-fn medians(told: &[Figures]) -> Figures {
-    let Some(first) = told.first() else {
-        return Figures::new();
-    };
-    let median = |name: &String, value: &Value| {
-        let mut numbers: Vec<f64> = told
-            .iter()
-            .filter_map(|figures| figures.get(name)?.as_f64())
-            .collect();
-        if numbers.is_empty() {
-            return value.clone();
-        }
-        numbers.sort_by(f64::total_cmp);
-        let (low, high) = (numbers[(numbers.len() - 1) / 2], numbers[numbers.len() / 2]);
-        rounded(f64::midpoint(low, high))
-    };
-    let each = first.iter();
-    each.map(|(name, value)| (name.clone(), median(name, value)))
-        .collect()
-}
-
-/// A number as people read it: whole above a thousand, else with three digits after the point.
-fn rounded(number: f64) -> Value {
-    if number.fract() == 0.0 || number >= 1000.0 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "figures are far below 2^63"
-        )]
-        return json!(number.round() as i64);
-    }
-    json!((number * 1000.0).round() / 1000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_number_has_a_median_of_its_own() {
-        let told = |a: f64, b: i64| match json!({"a": a, "b": b, "place": "memory"}) {
-            Value::Object(figures) => figures,
-            _ => Figures::new(),
-        };
-        let medians = medians(&[told(0.5, 1), told(0.25, 9), told(4.0, 7)]);
-        assert_eq!(
-            Value::Object(medians),
-            json!({"a": 0.5, "b": 7, "place": "memory"})
-        );
-    }
 }

@@ -1,27 +1,25 @@
 //! One round of a case, or the preparation of it, in this process.
 
+mod append;
 mod latency;
+mod running;
+mod slow;
 mod standing;
 mod throughput;
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, ensure};
-use faustus::{
-    Ended, Settings, TaskState, TaskStatus, TokioClock, Transport, Worker, WorkerHandle, open_log,
-};
+use anyhow::{Context, Result};
+use faustus::{Settings, TokioClock, Transport, open_log};
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinHandle;
 
 use crate::{
     cases::{self, Case, Program, Work},
+    figures::Figures,
     input,
-    program::{self, Seen, TABLE},
-    rounds::Figures,
+    program::{Plan, Seen, TABLE},
 };
-
-/// How often a worker is asked how it is, where that cannot be told otherwise.
-const POLL: Duration = Duration::from_millis(5);
+use running::Running;
 
 /// What a process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +28,8 @@ pub(crate) struct Run {
     pub(crate) part: Part,
     /// The log's.
     pub(crate) address: String,
+    /// Where tables are kept on disk, if they are.
+    pub(crate) stores: Option<String>,
     /// The application's name, another one at each round.
     pub(crate) name: String,
     pub(crate) events: u64,
@@ -62,21 +62,12 @@ impl Run {
             .build()?;
         let figures = runtime.block_on(async {
             let case = self.case()?;
-            let log = open_log(&self.address, Arc::new(TokioClock::real())).await;
-            let log = log.map_err(told)?;
-            if self.part == Part::Prepare {
-                self.prepare(case, &log).await?;
-                return Ok(Figures::new());
-            }
-            if !case.is_prepared_elsewhere() {
-                self.prepare(case, &log).await?;
-            }
-            match case.work {
-                Work::Throughput(program) => self.throughput(case, program, &log).await,
-                Work::Recover => self.recover(case, &log).await,
-                Work::Start => self.start(case, &log).await,
-                Work::Idle => self.idle(case, &log).await,
-                Work::Latency => self.latency(case, &log).await,
+            match self.part {
+                Part::Prepare => {
+                    self.prepare(case, &*self.log().await?).await?;
+                    Ok(Figures::new())
+                }
+                Part::Measure => self.measure(case).await,
             }
         });
         let figures: Result<Figures> = figures;
@@ -84,34 +75,89 @@ impl Run {
         Ok(())
     }
 
+    async fn measure(&self, case: &Case) -> Result<Figures> {
+        match case.work {
+            Work::Throughput(program) => {
+                let log = self.ready(case).await?;
+                self.throughput(case, program, &log).await
+            }
+            Work::Append => self.append(case, self.ready(case).await?).await,
+            Work::Slow => self.slow(case, &self.ready(case).await?).await,
+            Work::Recover => self.recover(case, &self.ready(case).await?).await,
+            Work::Start => self.start(case, &self.ready(case).await?).await,
+            Work::Idle => self.idle(case, &self.ready(case).await?).await,
+            Work::Latency => self.latency(case, &self.ready(case).await?).await,
+        }
+    }
+
+    /// The log, prepared.
+    async fn ready(&self, case: &Case) -> Result<Arc<dyn Transport>> {
+        let log = self.log().await?;
+        if !case.is_prepared_elsewhere() {
+            self.prepare(case, &*log).await?;
+        }
+        Ok(log)
+    }
+
     fn case(&self) -> Result<&'static Case> {
         cases::find(&self.case).pop().context("no such case")
     }
 
-    fn topic(&self, end: &str) -> String {
+    /// Opens the log.
+    pub(crate) async fn log(&self) -> Result<Arc<dyn Transport>> {
+        let log = open_log(&self.address, Arc::new(TokioClock::real())).await;
+        log.map_err(told)
+    }
+
+    /// The topic of this name.
+    pub(crate) fn topic(&self, end: &str) -> String {
         format!("{}-{end}", self.name)
     }
 
+    /// The topics that the events come from.
+    fn sources(&self, case: &Case) -> Vec<String> {
+        match case.shape.topics {
+            1 => vec![self.topic("in")],
+            topics => (0..topics)
+                .map(|t| self.topic(&format!("in-{t}")))
+                .collect(),
+        }
+    }
+
     fn changelog(&self) -> String {
-        format!("{}-{TABLE}-changelog", self.name)
+        self.topic(&format!("{TABLE}-changelog"))
     }
 
     /// Makes the topics and fills in what is there before the measurement.
-    async fn prepare(&self, case: &Case, log: &Arc<dyn Transport>) -> Result<()> {
-        let source = self.topic("in");
-        input::create(&**log, &source, false).await?;
-        input::create(&**log, &self.topic("out"), false).await?;
+    async fn prepare(&self, case: &Case, log: &dyn Transport) -> Result<()> {
+        let partitions = case.shape.partitions;
+        let sources = self.sources(case);
+        for source in &sources {
+            input::create(log, source, partitions, false).await?;
+        }
+        input::create(log, &self.topic("out"), partitions, false).await?;
         match case.work {
             Work::Throughput(_) if case.loads_while_measured() => Ok(()),
-            Work::Throughput(_) | Work::Start => input::load(&**log, &source, self.events).await,
+            Work::Throughput(_) | Work::Start => self.load(case, log).await,
             Work::Recover => {
                 let changelog = self.changelog();
-                input::create(&**log, &changelog, true).await?;
-                let names = (&*self.name, &*source, &*changelog);
-                input::load_changelog(&**log, names, self.events).await
+                input::create(log, &changelog, partitions, true).await?;
+                let names = (&*self.name, &*sources[0], &*changelog);
+                input::load_changelog(log, partitions, names, self.events).await
             }
-            Work::Idle | Work::Latency => Ok(()),
+            Work::Append | Work::Slow | Work::Idle | Work::Latency => Ok(()),
         }
+    }
+
+    /// Writes the events.
+    async fn load(&self, case: &Case, log: &dyn Transport) -> Result<()> {
+        let keyed = case.work != Work::Throughput(Program::Rekey);
+        for (number, source) in (0..).zip(self.sources(case)) {
+            let deposits = input::deposits(case.shape, number, self.events, keyed);
+            let batches = input::batches(&source, case.shape.partitions, deposits);
+            input::publish(log, batches).await?;
+        }
+        Ok(())
     }
 
     /// Starts a worker.
@@ -122,58 +168,24 @@ impl Run {
         log: &Arc<dyn Transport>,
         seen: &Arc<Seen>,
     ) -> Running {
-        let (worker, handle) = program::worker(&self.name, program, Arc::clone(log), seen);
-        let settings = Settings {
+        let plan = Plan {
+            name: &self.name,
+            program,
+            sources: &self.sources(case),
+            readers: case.shape.readers,
+            sink: &self.topic("out"),
+        };
+        let (worker, handle) = plan.worker(Arc::clone(log), seen);
+        Running::start(worker.settings(self.settings(case)), handle, case.tasks())
+    }
+
+    fn settings(&self, case: &Case) -> Settings {
+        Settings {
             guarantee: case.guarantee,
             threads: self.threads,
+            stores: self.stores.as_ref().map(Into::into),
             ..Settings::default()
-        };
-        Running::start(worker.settings(settings), handle)
-    }
-}
-
-/// A worker at work.
-struct Running {
-    handle: WorkerHandle,
-    ended: JoinHandle<faustus::Result<Ended>>,
-}
-
-impl Running {
-    fn start(worker: Worker, handle: WorkerHandle) -> Self {
-        let ended = tokio::spawn(worker.run());
-        Self { handle, ended }
-    }
-
-    /// Waits until all tasks run and are as `wanted`.
-    async fn until(&mut self, wanted: impl Fn(&[TaskStatus]) -> bool) -> Result<()> {
-        loop {
-            let tasks = match self.handle.status().await {
-                Ok(tasks) => tasks,
-                Err(error) => {
-                    (&mut self.ended).await?.map_err(told)?;
-                    return Err(told(error));
-                }
-            };
-            let parked = tasks.iter().find_map(|task| match &task.state {
-                TaskState::Parked(reason) => Some(reason),
-                _ => None,
-            });
-            ensure!(parked.is_none(), "a task is parked: {parked:?}");
-            let runs = |task: &TaskStatus| task.state != TaskState::Recovering;
-            if tasks.len() == input::PARTITIONS as usize && tasks.iter().all(runs) && wanted(&tasks)
-            {
-                return Ok(());
-            }
-            tokio::time::sleep(POLL).await;
         }
-    }
-
-    /// Ends it in order, so that all is stored.
-    async fn end(self) -> Result<()> {
-        self.handle.shutdown();
-        let ended = self.ended.await?.map_err(told)?;
-        ensure!(ended == Ended::Drained, "the worker was cut off");
-        Ok(())
     }
 }
 
@@ -181,10 +193,4 @@ impl Running {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn told(error: faustus::Error) -> anyhow::Error {
     anyhow::anyhow!("{error}")
-}
-
-fn figures<const N: usize>(each: [(&str, f64); N]) -> Figures {
-    let each = each.into_iter();
-    each.map(|(name, value)| (name.to_owned(), value.into()))
-        .collect()
 }

@@ -9,13 +9,13 @@ use faustus_core::{
 };
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{Run, figures};
+use super::Run;
 use crate::{
     cases::{Case, Program},
-    input::{self, Deposit, PARTITIONS},
+    figures::{Figures, figures},
+    input::{self, Deposit},
     measure::{Meter, peak_rss_mb},
     program::Total,
-    rounds::Figures,
 };
 
 /// How many events there are in a second.
@@ -27,16 +27,18 @@ impl Run {
         let seen = Arc::default();
         let mut running = self.worker(case, Program::Reply, log, &seen);
         running.until(|_| true).await?;
-        let events = PACE * self.seconds / u64::from(PARTITIONS);
+        let partitions = case.shape.partitions;
+        let events = PACE * self.seconds / u64::from(partitions);
         let meter = Meter::start()?;
         let epoch = Instant::now();
         let mut arrivals = JoinSet::new();
         let mut senders = JoinSet::new();
-        for partition in 0..PARTITIONS {
+        for partition in 0..partitions {
             let output = TopicPartition::new(self.topic("out"), partition);
             arrivals.spawn(arrive(Arc::clone(log), output, epoch, events));
             let input = TopicPartition::new(self.topic("in"), partition);
-            senders.spawn(send(log.producer().await?, input, epoch, events));
+            let producer = log.producer().await?;
+            senders.spawn(send(producer, input, partitions, epoch, events));
         }
         for sent in senders.join_all().await {
             sent?;
@@ -68,13 +70,14 @@ impl Run {
 async fn send(
     mut producer: Box<dyn Producer>,
     to: TopicPartition,
+    partitions: u32,
     epoch: Instant,
     events: u64,
 ) -> Result<()> {
-    let every = Duration::from_secs(1) * PARTITIONS / u32::try_from(PACE)?;
-    let account = input::account_of(to.partition);
+    let every = Duration::from_secs(1) * partitions / u32::try_from(PACE)?;
+    let account = input::account_of(to.partition, partitions);
     // The partitions take turns.
-    let mut due = epoch + every * to.partition / PARTITIONS;
+    let mut due = epoch + every * to.partition / partitions;
     for _ in 0..events {
         let now = Instant::now();
         let sent = if now < due {
@@ -87,6 +90,7 @@ async fn send(
             account_id: account.clone(),
             amount: 1,
             ts: i64::try_from((sent - epoch).as_nanos())?,
+            note: String::new(),
         };
         let mut batch = BatchBuilder::new();
         let value = serde_json::to_vec(&deposit)?;

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Result, ensure};
 use faustus::{TaskState, Transport};
 
-use super::{Run, figures, told};
+use super::{Run, told};
 use crate::{
     cases::{Case, Program},
+    figures::{Figures, Taken, figures},
+    input::account,
     measure::{Meter, peak_rss_mb, rss_mb, shared_clock},
     program::{Seen, TABLE},
-    rounds::Figures,
 };
 
 impl Run {
@@ -21,26 +22,18 @@ impl Run {
         let meter = Meter::start()?;
         let mut running = self.worker(case, Program::Total, log, &seen);
         running.until(|_| true).await?;
-        let (seconds, cpu_seconds) = (meter.seconds(), meter.cpu_seconds()?);
-        let peak = peak_rss_mb()?;
+        let taken = Taken::since(&meter)?;
         let table = running.handle.table::<String, u64>(TABLE).await;
         let table = table.map_err(told)?;
-        let right = (0..self.events).all(|i| table.get(&format!("a{i:07}")) == Some(&i));
+        let right = (0..self.events).all(|i| table.get(&account(i)) == Some(&i));
         ensure!(
             right && table.len() as u64 == self.events,
             "the table was not restored as it was"
         );
         running.end().await?;
-        let events = self.events as f64;
-        Ok(figures([
-            ("events", events),
-            ("events_per_cpu_s", events / cpu_seconds),
-            ("events_per_s", events / seconds),
-            ("rss_mb", peak),
-            ("rss_loaded_mb", loaded),
-            ("cpu_s", cpu_seconds),
-            ("seconds", seconds),
-        ]))
+        let mut told = taken.rates(self.events);
+        told.insert("rss_loaded_mb".to_owned(), loaded.into());
+        Ok(told)
     }
 
     /// From the start of the process until an agent got an event.

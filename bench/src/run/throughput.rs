@@ -5,17 +5,17 @@ use std::sync::{Arc, atomic::Ordering};
 use anyhow::{Result, ensure};
 use faustus::{TaskStatus, Transport};
 
-use super::{Run, figures};
+use super::Run;
 use crate::{
     cases::{Case, Program},
-    check, input,
-    measure::{Meter, peak_rss_mb, rss_mb},
+    check,
+    figures::{Figures, Taken},
+    measure::{Meter, rss_mb},
     program::Seen,
-    rounds::Figures,
 };
 
 impl Run {
-    /// Wall time lasts until the last event retired, CPU time until all of it is stored and the
+    /// All tasks have started after `start_cpu_s`, and have begun to work by then. Wall time lasts until the last event retired, CPU time until all of it is stored and the
     /// worker has ended.
     pub(super) async fn throughput(
         &self,
@@ -27,43 +27,56 @@ impl Run {
         let seen = Arc::default();
         let meter = Meter::start()?;
         if case.loads_while_measured() {
-            input::load(&**log, &self.topic("in"), self.events).await?;
+            self.load(case, &**log).await?;
         }
         let loading = meter.cpu_seconds()?;
         let mut running = self.worker(case, program, log, &seen);
+        running.until(|_| true).await?;
+        let starting = meter.cpu_seconds()? - loading;
+        let all = self.events * u64::from(case.hops());
         let retired = |tasks: &[TaskStatus]| tasks.iter().map(|t| t.retired).sum::<u64>();
-        running.until(|tasks| retired(tasks) >= self.events).await?;
+        running.until(|tasks| retired(tasks) >= all).await?;
         let seconds = meter.seconds();
         running.end().await?;
-        let cpu_seconds = meter.cpu_seconds()?;
-        let peak = peak_rss_mb()?;
-        self.check(program, &**log, &seen).await?;
-        let events = self.events as f64;
-        let mut told = figures([
-            ("events", events),
-            ("events_per_cpu_s", events / cpu_seconds),
-            ("events_per_s", events / seconds),
-            ("rss_mb", peak),
-            ("rss_loaded_mb", loaded),
-            ("cpu_s", cpu_seconds),
-        ]);
+        let taken = Taken {
+            seconds,
+            ..Taken::since(&meter)?
+        };
+        self.check(case, program, &**log, &seen).await?;
+        let mut told = taken.rates(case.shape.handled(self.events));
+        told.insert("rss_loaded_mb".to_owned(), loaded.into());
+        told.insert("start_cpu_s".to_owned(), starting.into());
         if case.loads_while_measured() {
             told.insert("load_cpu_s".to_owned(), loading.into());
         }
         Ok(told)
     }
 
-    async fn check(&self, program: Program, log: &dyn Transport, seen: &Seen) -> Result<()> {
+    async fn check(
+        &self,
+        case: &Case,
+        program: Program,
+        log: &dyn Transport,
+        seen: &Seen,
+    ) -> Result<()> {
+        let (shape, events) = (case.shape, self.events);
         if program == Program::Decode {
-            let (found, sum) = (seen.sum.load(Ordering::Relaxed), check::sums(self.events));
-            let sum: i64 = sum.values().sum();
-            ensure!(found == sum, "the agent found {found} in all, not {sum}");
-            return Ok(());
+            let found = seen.sum.load(Ordering::Relaxed);
+            let sum = check::sum(shape, events) * i64::from(shape.readers);
+            ensure!(found == sum, "the agents found {found} in all, not {sum}");
         }
-        check::changelog(log, &self.changelog(), self.events).await?;
+        if program == Program::Pass {
+            check::deposits(log, &self.topic("out"), shape, events).await?;
+        }
+        if program.totals() {
+            check::changelog(log, &self.changelog(), shape, events).await?;
+        }
         if program == Program::Reply {
-            check::replies(log, &self.topic("out"), self.events).await?;
+            check::replies(log, &self.topic("out"), shape, events).await?;
         }
-        Ok(())
+        match &self.stores {
+            Some(stores) => check::stores(stores, shape, events),
+            None => Ok(()),
+        }
     }
 }

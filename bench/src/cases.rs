@@ -18,6 +18,8 @@ pub(crate) struct Case {
     /// Whether tables are kept on disk beside their changelogs.
     pub(crate) persistent: bool,
     pub(crate) shape: Shape,
+    /// The raw loops that it is compared with.
+    pub(crate) beside: &'static [&'static str],
 }
 
 /// The log that a case runs on.
@@ -45,6 +47,8 @@ pub(crate) enum Work {
     Idle,
     /// From a send to the arrival of the output, at a steady pace.
     Latency,
+    /// The same work as another case's, without Faustus.
+    Raw(Raw),
 }
 
 /// What is done with each event.
@@ -67,6 +71,23 @@ impl Program {
     pub(crate) fn totals(self) -> bool {
         matches!(self, Self::Total | Self::Rekey | Self::Reply)
     }
+}
+
+/// A bare loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Raw {
+    /// Decode what lies in memory.
+    Json,
+    /// Decode what lies in memory, and total in a hash map.
+    Decode,
+    /// Append batches to a keyspace of fjall.
+    Append,
+    /// Append batches to a file.
+    File,
+    /// Consume with rdkafka, decode, encode with a field more, produce.
+    KafkaPass,
+    /// Consume with rdkafka, decode, and total in a hash map.
+    KafkaTotal,
 }
 
 /// The case of this name, or else all whose names begin with it and a hyphen.
@@ -101,6 +122,7 @@ impl Case {
             Work::Start => "from the start of the process to the first event",
             Work::Idle => "a worker without events",
             Work::Latency => "1,000 events a second, from send to the output's arrival",
+            Work::Raw(raw) => return format!("{}{}", raw.about(), self.shape.about()),
         };
         let place = match self.place {
             Place::Memory => ", in memory",
@@ -126,7 +148,7 @@ impl Case {
 
     /// Whether the log is filled in a process of its own.
     pub(crate) fn is_prepared_elsewhere(&self) -> bool {
-        let writes = matches!(self.work, Work::Append | Work::Slow);
+        let writes = matches!(self.work, Work::Append | Work::Slow | Work::Raw(_));
         match self.place {
             Place::Memory => false,
             Place::Directory => !writes && !self.loads_while_measured(),
@@ -151,10 +173,23 @@ impl Case {
     /// How many events it has if nothing else is said.
     pub(crate) fn default_events(&self) -> u64 {
         match (self.work, self.place) {
-            (Work::Throughput(_), Place::Memory) => self.shape.usual_events(),
+            (Work::Throughput(_) | Work::Raw(_), Place::Memory) => self.shape.usual_events(),
             (Work::Start, _) => 1,
             (Work::Idle | Work::Latency | Work::Slow, _) => 0,
             _ => 1_000_000,
+        }
+    }
+}
+
+impl Raw {
+    fn about(self) -> &'static str {
+        match self {
+            Self::Json => "a bare loop that decodes JSON from batches in memory",
+            Self::Decode => "a bare loop that decodes JSON from memory and totals in a hash map",
+            Self::Append => "a bare loop that appends the same batches to a keyspace of fjall",
+            Self::File => "a bare loop that appends the same batches to a file",
+            Self::KafkaPass => "an rdkafka loop: consume, decode, encode, produce",
+            Self::KafkaTotal => "an rdkafka loop: consume, decode, total in a hash map",
         }
     }
 }

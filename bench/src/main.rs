@@ -1,9 +1,9 @@
-//! Measures Faustus: events per CPU second, latency, recovery, start, idle.
+//! Measures Faustus: events per CPU second, latency, recovery, start, idle; beside raw loops.
 //!
 //! Each round of each case runs in a process of its own, so that memory peaks and CPU times do not
 //! mix; rounds of different cases alternate, so that what else the machine does meets all of them.
-//! The result of a case is one line of JSON with the median of each number over the rounds. A case
-//! fails when what it computed is wrong.
+//! The result of a case is one line of JSON with the median of each number over the rounds; a table
+//! of all cases ends it. A case fails when what it computed is wrong.
 
 mod cases;
 mod check;
@@ -11,6 +11,7 @@ mod figures;
 mod input;
 mod place;
 mod program;
+mod raw;
 mod rounds;
 mod run;
 
@@ -30,6 +31,9 @@ struct Arguments {
     /// How many events are sent; each case has a default.
     #[arg(long)]
     events: Option<u64>,
+    /// Measure the raw loops too that the cases are compared with.
+    #[arg(long)]
+    with_raw: bool,
     /// How often each case runs.
     #[arg(long, default_value_t = 1)]
     rounds: usize,
@@ -83,7 +87,12 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<&'static Case>> {
             !found.is_empty(),
             "there is no case {name}; without arguments all are listed"
         );
+        let raw = found.iter().flat_map(|case| case.beside);
+        let raw: Vec<_> = raw.flat_map(|name| cases::find(name)).collect();
         choose(found);
+        if arguments.with_raw {
+            choose(raw);
+        }
     }
     Ok(chosen)
 }

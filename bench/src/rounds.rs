@@ -1,6 +1,7 @@
 //! Rounds of cases, each in a process of its own, and the medians of what they tell.
 
 mod median;
+mod table;
 
 use std::{
     io::Write,
@@ -18,9 +19,15 @@ use crate::{
     place::Grounds,
     run::{Part, Run},
 };
-use median::medians;
+use median::{medians, rounded};
 
-/// Runs all rounds of `cases` and prints a line for each case.
+/// A case and the medians of its figures.
+struct Measured {
+    case: &'static Case,
+    medians: Figures,
+}
+
+/// Runs all rounds of `cases` and prints a line for each case, and a table of them.
 pub(crate) fn measure(cases: &[&'static Case], arguments: &Arguments) -> Result<()> {
     let mut grounds = Grounds::default();
     let mut told: Vec<Vec<Figures>> = vec![Vec::new(); cases.len()];
@@ -36,19 +43,40 @@ pub(crate) fn measure(cases: &[&'static Case], arguments: &Arguments) -> Result<
             }
         }
     }
-    for (case, told) in cases.iter().zip(&told).filter(|(_, told)| !told.is_empty()) {
+    let succeeded = cases.iter().zip(&told).filter(|(_, told)| !told.is_empty());
+    let measured: Vec<Measured> = succeeded
+        .clone()
+        .map(|(case, told)| Measured {
+            case,
+            medians: medians(told),
+        })
+        .collect();
+    for (each, (_, told)) in measured.iter().zip(succeeded) {
         let mut line = Map::new();
-        line.insert("case".to_owned(), case.name.into());
-        line.extend(medians(told));
+        line.insert("case".to_owned(), each.case.name.into());
+        line.extend(each.medians.clone());
+        for (raw, times) in times_raw(each, &measured) {
+            line.insert(format!("times_{raw}"), rounded(times));
+        }
         line.insert("threads".to_owned(), arguments.threads.into());
         line.insert("rounds".to_owned(), told.len().into());
         println!("{}", Value::Object(line));
         std::io::stdout().flush()?;
     }
+    eprint!("{}", table::table(&measured));
     if failed.is_empty() {
         return Ok(());
     }
     bail!("{}", failed.join("\n"))
+}
+
+/// How many times as much CPU time an event takes as in each raw loop that was measured too.
+fn times_raw<'a>(measured: &Measured, all: &'a [Measured]) -> impl Iterator<Item = (&'a str, f64)> {
+    let rate = |measured: &Measured| measured.medians.get("events_per_cpu_s")?.as_f64();
+    let own = rate(measured);
+    let beside = measured.case.beside;
+    let raw = all.iter().filter(|raw| beside.contains(&raw.case.name));
+    raw.filter_map(move |raw| Some((raw.case.name, rate(raw)? / own?)))
 }
 
 fn one(

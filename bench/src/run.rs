@@ -18,6 +18,7 @@ use crate::{
     figures::Figures,
     input,
     program::{Plan, Seen, TABLE},
+    raw,
 };
 use running::Running;
 
@@ -87,6 +88,7 @@ impl Run {
             Work::Start => self.start(case, &self.ready(case).await?).await,
             Work::Idle => self.idle(case, &self.ready(case).await?).await,
             Work::Latency => self.latency(case, &self.ready(case).await?).await,
+            Work::Raw(raw) => raw::measure(self, case.shape, raw).await,
         }
     }
 
@@ -138,7 +140,7 @@ impl Run {
         input::create(log, &self.topic("out"), partitions, false).await?;
         match case.work {
             Work::Throughput(_) if case.loads_while_measured() => Ok(()),
-            Work::Throughput(_) | Work::Start => self.load(case, log).await,
+            Work::Throughput(_) | Work::Start | Work::Raw(_) => self.load(case, log).await,
             Work::Recover => {
                 let changelog = self.changelog();
                 input::create(log, &changelog, partitions, true).await?;

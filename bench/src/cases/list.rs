@@ -3,7 +3,7 @@
 use faustus::Guarantee;
 
 use super::{
-    Case, Place, Program, Shape,
+    Case, Place, Program, Raw, Shape,
     Work::{self, Append, Idle, Latency, Recover, Slow, Start},
 };
 
@@ -15,46 +15,101 @@ const REPLY: Work = Work::Throughput(Program::Reply);
 
 /// All cases, in the order they are listed.
 pub(crate) const CASES: &[Case] = &[
-    memory("agent-json", DECODE),
-    memory("total", TOTAL),
-    memory("total-eos", TOTAL).exactly_once(),
-    memory("persistent", TOTAL).persistent(),
-    memory("persistent-eos", TOTAL).persistent().exactly_once(),
-    memory("rekey", REKEY),
-    memory("rekey-eos", REKEY).exactly_once(),
-    memory("reply", REPLY),
-    memory("reply-eos", REPLY).exactly_once(),
-    directory("append", Append),
-    directory("directory", REPLY),
-    directory("directory-eos", REPLY).exactly_once(),
-    kafka("kafka-pass", PASS),
-    kafka("kafka-pass-eos", PASS).exactly_once(),
-    kafka("kafka", TOTAL),
-    kafka("kafka-eos", TOTAL).exactly_once(),
+    memory("agent-json", DECODE).beside(&["raw-json"]),
+    memory("total", TOTAL).beside(&["raw-decode"]),
+    memory("total-eos", TOTAL)
+        .beside(&["raw-decode"])
+        .exactly_once(),
+    memory("persistent", TOTAL)
+        .beside(&["raw-decode"])
+        .persistent(),
+    memory("persistent-eos", TOTAL)
+        .beside(&["raw-decode"])
+        .persistent()
+        .exactly_once(),
+    memory("rekey", REKEY).beside(&["raw-decode"]),
+    memory("rekey-eos", REKEY)
+        .beside(&["raw-decode"])
+        .exactly_once(),
+    memory("reply", REPLY).beside(&["raw-decode"]),
+    memory("reply-eos", REPLY)
+        .beside(&["raw-decode"])
+        .exactly_once(),
+    directory("append", Append).beside(&["raw-append", "raw-file"]),
+    directory("directory", REPLY).beside(&["raw-decode"]),
+    directory("directory-eos", REPLY)
+        .beside(&["raw-decode"])
+        .exactly_once(),
+    kafka("kafka-pass", PASS).beside(&["raw-kafka-pass"]),
+    kafka("kafka-pass-eos", PASS)
+        .beside(&["raw-kafka-pass"])
+        .exactly_once(),
+    kafka("kafka", TOTAL).beside(&["raw-kafka-total"]),
+    kafka("kafka-eos", TOTAL)
+        .beside(&["raw-kafka-total"])
+        .exactly_once(),
     // What grows.
-    memory("fan-out", DECODE).readers(16),
-    memory("many", DECODE).topics(200).partitions(256),
-    memory("many-readers", DECODE).readers(200).partitions(256),
-    memory("agents-1", DECODE),
-    memory("agents-4", DECODE).topics(4),
-    memory("agents-16", DECODE).topics(16),
-    memory("agents-64", DECODE).topics(64),
-    memory("agents-256", DECODE).topics(256),
-    memory("partitions-1", TOTAL).partitions(1),
-    memory("partitions-4", TOTAL).partitions(4),
-    memory("partitions-16", TOTAL).partitions(16),
-    memory("partitions-64", TOTAL).partitions(64),
-    memory("partitions-256", TOTAL).partitions(256),
-    memory("partitions-1024", TOTAL).partitions(1024),
-    memory("sizes-50", DECODE).bytes(50),
-    memory("sizes-200", DECODE).bytes(200),
-    memory("sizes-1k", DECODE).bytes(1_000),
-    memory("sizes-10k", DECODE).bytes(10_000),
-    memory("sizes-100k", DECODE).bytes(100_000),
-    memory("keys-10k", TOTAL).accounts(10_000),
-    memory("keys-100k", TOTAL).accounts(100_000),
-    memory("keys-1m", TOTAL).accounts(1_000_000),
-    memory("keys-10m", TOTAL).accounts(10_000_000),
+    memory("fan-out", DECODE).beside(&["raw-json"]).readers(16),
+    memory("many", DECODE)
+        .beside(&["raw-json"])
+        .topics(200)
+        .partitions(256),
+    memory("many-readers", DECODE)
+        .beside(&["raw-json"])
+        .readers(200)
+        .partitions(256),
+    memory("agents-1", DECODE).beside(&["raw-json"]),
+    memory("agents-4", DECODE).beside(&["raw-json"]).topics(4),
+    memory("agents-16", DECODE).beside(&["raw-json"]).topics(16),
+    memory("agents-64", DECODE).beside(&["raw-json"]).topics(64),
+    memory("agents-256", DECODE)
+        .beside(&["raw-json"])
+        .topics(256),
+    memory("partitions-1", TOTAL)
+        .beside(&["raw-decode"])
+        .partitions(1),
+    memory("partitions-4", TOTAL)
+        .beside(&["raw-decode"])
+        .partitions(4),
+    memory("partitions-16", TOTAL)
+        .beside(&["raw-decode"])
+        .partitions(16),
+    memory("partitions-64", TOTAL)
+        .beside(&["raw-decode"])
+        .partitions(64),
+    memory("partitions-256", TOTAL)
+        .beside(&["raw-decode"])
+        .partitions(256),
+    memory("partitions-1024", TOTAL)
+        .beside(&["raw-decode"])
+        .partitions(1024),
+    memory("sizes-50", DECODE)
+        .beside(&["raw-sizes-50"])
+        .bytes(50),
+    memory("sizes-200", DECODE)
+        .beside(&["raw-sizes-200"])
+        .bytes(200),
+    memory("sizes-1k", DECODE)
+        .beside(&["raw-sizes-1k"])
+        .bytes(1_000),
+    memory("sizes-10k", DECODE)
+        .beside(&["raw-sizes-10k"])
+        .bytes(10_000),
+    memory("sizes-100k", DECODE)
+        .beside(&["raw-sizes-100k"])
+        .bytes(100_000),
+    memory("keys-10k", TOTAL)
+        .beside(&["raw-keys-10k"])
+        .accounts(10_000),
+    memory("keys-100k", TOTAL)
+        .beside(&["raw-keys-100k"])
+        .accounts(100_000),
+    memory("keys-1m", TOTAL)
+        .beside(&["raw-keys-1m"])
+        .accounts(1_000_000),
+    memory("keys-10m", TOTAL)
+        .beside(&["raw-keys-10m"])
+        .accounts(10_000_000),
     // What waits.
     directory("slow-agent", Slow),
     kafka("slow-agent-kafka", Slow),
@@ -73,6 +128,22 @@ pub(crate) const CASES: &[Case] = &[
     directory("latency-directory-eos", Latency).exactly_once(),
     kafka("latency-kafka", Latency),
     kafka("latency-kafka-eos", Latency).exactly_once(),
+    // What others are compared with.
+    memory("raw-json", Work::Raw(Raw::Json)),
+    memory("raw-decode", Work::Raw(Raw::Decode)),
+    directory("raw-append", Work::Raw(Raw::Append)),
+    directory("raw-file", Work::Raw(Raw::File)),
+    kafka("raw-kafka-pass", Work::Raw(Raw::KafkaPass)),
+    kafka("raw-kafka-total", Work::Raw(Raw::KafkaTotal)),
+    memory("raw-sizes-50", Work::Raw(Raw::Json)).bytes(50),
+    memory("raw-sizes-200", Work::Raw(Raw::Json)).bytes(200),
+    memory("raw-sizes-1k", Work::Raw(Raw::Json)).bytes(1_000),
+    memory("raw-sizes-10k", Work::Raw(Raw::Json)).bytes(10_000),
+    memory("raw-sizes-100k", Work::Raw(Raw::Json)).bytes(100_000),
+    memory("raw-keys-10k", Work::Raw(Raw::Decode)).accounts(10_000),
+    memory("raw-keys-100k", Work::Raw(Raw::Decode)).accounts(100_000),
+    memory("raw-keys-1m", Work::Raw(Raw::Decode)).accounts(1_000_000),
+    memory("raw-keys-10m", Work::Raw(Raw::Decode)).accounts(10_000_000),
 ];
 
 const fn memory(name: &'static str, work: Work) -> Case {
@@ -95,6 +166,7 @@ const fn case(name: &'static str, place: Place, work: Work) -> Case {
         guarantee: Guarantee::AtLeastOnce,
         persistent: false,
         shape: Shape::USUAL,
+        beside: &[],
     }
 }
 
@@ -106,6 +178,11 @@ impl Case {
 
     const fn persistent(mut self) -> Self {
         self.persistent = true;
+        self
+    }
+
+    const fn beside(mut self, raw: &'static [&'static str]) -> Self {
+        self.beside = raw;
         self
     }
 
@@ -138,6 +215,19 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_case_is_compared_with_is_a_raw_loop_over_the_same_events() {
+        for case in CASES {
+            for name in case.beside {
+                let raw = CASES.iter().find(|raw| raw.name == *name);
+                let raw = raw.unwrap_or_else(|| panic!("{name} is no case"));
+                assert!(matches!(raw.work, Work::Raw(_)), "{name}");
+                assert_eq!(raw.shape.accounts, case.shape.accounts, "{name}");
+                assert_eq!(raw.shape.value_bytes, case.shape.value_bytes, "{name}");
+            }
+        }
+    }
 
     #[test]
     fn only_agents_without_tables_are_many() {

@@ -1,0 +1,34 @@
+//! The same work as Faustus does in other cases, in bare loops without it: what it is compared with.
+//!
+//! The loops read the same events and do what the case's result needs, with nothing around it: no
+//! retirement, no changelog, no undo. Where a figure comes near to a loop's, little is left to gain.
+
+mod decode;
+mod framing;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod keyspace;
+
+use anyhow::Result;
+
+use crate::{
+    cases::{Raw, Shape},
+    figures::Figures,
+    run::Run,
+};
+
+/// Measures a loop in this process.
+pub(crate) async fn measure(run: &Run, shape: Shape, raw: Raw) -> Result<Figures> {
+    match raw {
+        Raw::Json => decode::json(shape, run.events),
+        Raw::Decode => decode::totals(shape, run.events),
+        Raw::Append => keyspace::append(run.address.as_ref(), shape, run.events),
+        Raw::File => framing::append(run.address.as_ref(), shape, run.events),
+        #[cfg(feature = "kafka")]
+        Raw::KafkaPass => kafka::pass(run, shape).await,
+        #[cfg(feature = "kafka")]
+        Raw::KafkaTotal => kafka::totals(run, shape).await,
+        #[cfg(not(feature = "kafka"))]
+        Raw::KafkaPass | Raw::KafkaTotal => anyhow::bail!("this was built without Kafka"),
+    }
+}

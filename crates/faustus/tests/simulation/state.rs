@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use faustus::{
-    FailurePolicy, Guarantee, Raw, Settings, TaskState, TopicConfig, TopicPartition, prelude::*,
-};
+use faustus::{Guarantee, Raw, Settings, TaskState, TopicConfig, TopicPartition, prelude::*};
 use faustus_core::{
     BatchBuilder, Change, Checkpoint, Offset, OffsetSpec, Outgoing, Store, StoreError,
     StoreProvider, Timestamp, TopicName, Transport,

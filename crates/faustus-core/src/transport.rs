@@ -5,6 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{Admin, BoxFuture, Coordinator, Log, Producer, TransactionalProducer, TransportError};
 
 /// Gives access to a log: the embedded one or Kafka. Cheap to share; closes when the last handle goes.
+///
+/// Every call of it and its parts comes back in bounded time, whatever becomes of brokers: whoever
+/// waits has no watchdog. Only a fetch waits for as long as there is nothing to read.
 pub trait Transport: Send + Sync + fmt::Debug {
     /// What the runtime must know of it.
     fn traits(&self) -> TransportTraits;

@@ -76,7 +76,7 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// The source partitions it reads; none before it runs.
     pub sources: Vec<TopicPartition>,
-    /// How many events retired since it started here.
+    /// How many events retired since its state was last recovered here.
     pub retired: u64,
     /// Whether some of them are not committed yet.
     pub uncommitted: bool,

@@ -29,6 +29,17 @@ pub(crate) struct TransactionError {
 }
 
 impl TransactionError {
+    /// That nobody waits for the call any more.
+    pub(crate) fn given_up() -> Self {
+        Self {
+            code: RDKafkaErrorCode::OperationTimedOut,
+            text: "the call took too long".to_owned(),
+            fatal: true,
+            retriable: false,
+            requires_abort: false,
+        }
+    }
+
     /// That an argument cannot be told to librdkafka.
     fn argument(text: impl Into<String>) -> Self {
         Self {

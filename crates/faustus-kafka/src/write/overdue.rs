@@ -3,7 +3,10 @@
 //! Its transactional calls take a time limit, but some of their waits are ended only by another
 //! broker's connection coming or going (`rd_kafka_send_offsets_to_transaction` of 2.12 while the
 //! group's coordinator is away): with nobody else to talk to they wait for ever. Nothing can
-//! interrupt such a call. Its thread is left behind, and whoever waits for it hears so.
+//! interrupt such a call. Its thread is given up, and whoever waits for it hears so.
+//!
+//! A thread that was given up makes no more calls, should it ever come back: what was said of its
+//! transaction stays true.
 
 use std::{
     pin::pin,
@@ -16,13 +19,23 @@ use parking_lot::Mutex;
 
 use crate::background::Background;
 
-/// How much longer than its limit a call may take. Longer than any honest delay: a machine may stand
-/// still for a while, and a producer that is given up costs its transaction.
+/// How much longer than its limit a call may take. Longer than any honest delay, as a producer that
+/// is given up costs its transaction.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The call under way, if any; one side makes calls, the other looks whether one is overdue.
+/// How often it is looked. A call must be overdue twice in a row: a process that was stopped for a
+/// while finds all its calls overdue when it goes on.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The call under way; one side makes calls, the other gives the thread up.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Calling(Arc<Mutex<Option<Call>>>);
+pub(super) struct Calling(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    call: Option<Call>,
+    is_given_up: bool,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Call {
@@ -33,33 +46,61 @@ struct Call {
 /// What it means if a call never comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The transaction was not asked to commit, so it never will.
+    /// The transaction was not asked to commit, and never will be.
     Harmless,
     /// It may or may not commit.
     Commit,
 }
 
+/// The thread was given up: it must not go on, and the result of its last call is of no interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GivenUp;
+
 impl Calling {
     /// Makes a call that is to come back within `limit`.
-    pub(super) fn within<T>(&self, limit: Duration, kind: Kind, call: impl FnOnce() -> T) -> T {
+    ///
+    /// # Errors
+    ///
+    /// The thread was given up before, and nothing is called, or meanwhile.
+    pub(super) fn within<T>(
+        &self,
+        limit: Duration,
+        kind: Kind,
+        call: impl FnOnce() -> T,
+    ) -> Result<T, GivenUp> {
         let due = Instant::now() + limit + GRACE;
-        *self.0.lock() = Some(Call { due, kind });
+        {
+            let mut state = self.0.lock();
+            if state.is_given_up {
+                return Err(GivenUp);
+            }
+            state.call = Some(Call { due, kind });
+        }
         let result = call();
-        *self.0.lock() = None;
-        result
+        let mut state = self.0.lock();
+        state.call = None;
+        if state.is_given_up {
+            return Err(GivenUp);
+        }
+        Ok(result)
     }
 
-    /// The call that should have come back by `now`.
-    pub(super) fn overdue(&self, now: Instant) -> Option<Kind> {
-        let call = *self.0.lock();
-        call.filter(|call| call.due <= now).map(|call| call.kind)
+    /// Gives the thread up if it is in a call that was due by `now` and at the last look, `seen`.
+    fn give_up(&self, now: Instant, seen: &mut Option<Instant>) -> Option<Kind> {
+        let mut state = self.0.lock();
+        let call = state.call.filter(|call| call.due <= now);
+        let last = std::mem::replace(seen, call.map(|call| call.due));
+        let call = call.filter(|call| last == Some(call.due))?;
+        state.is_given_up = true;
+        Some(call.kind)
     }
 
-    /// Waits until a call is overdue; needs a runtime with a timer.
-    pub(super) async fn until_overdue(self) -> Kind {
+    /// Waits until the thread is given up; needs a runtime with a timer.
+    pub(super) async fn until_given_up(self) -> Kind {
+        let mut seen = None;
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if let Some(kind) = self.overdue(Instant::now()) {
+            tokio::time::sleep(LOOK).await;
+            if let Some(kind) = self.give_up(Instant::now(), &mut seen) {
                 return kind;
             }
         }
@@ -71,7 +112,7 @@ impl Calling {
 pub(super) struct Waiter {
     calling: Calling,
     background: Arc<Background>,
-    is_left_behind: bool,
+    is_given_up: bool,
 }
 
 impl Waiter {
@@ -79,28 +120,27 @@ impl Waiter {
         Self {
             calling,
             background,
-            is_left_behind: false,
+            is_given_up: false,
         }
     }
 
-    /// What `work` gives, which waits for the thread. Once a call was overdue the thread is left
-    /// behind: no work is begun any more.
+    /// What `work` gives, which waits for the thread; nothing is begun any more once that is given up.
     ///
     /// # Errors
     ///
     /// What it means that the call does not come back.
-    pub(super) async fn unless_overdue<T>(
+    pub(super) async fn unless_given_up<T>(
         &mut self,
         work: impl Future<Output = T>,
     ) -> Result<T, Kind> {
-        if self.is_left_behind {
+        if self.is_given_up {
             return Err(Kind::Harmless);
         }
-        let overdue = self.background.run(self.calling.clone().until_overdue());
+        let overdue = self.background.run(self.calling.clone().until_given_up());
         match select(pin!(work), pin!(overdue)).await {
             Either::Left((result, _)) => Ok(result),
             Either::Right((kind, _)) => {
-                self.is_left_behind = true;
+                self.is_given_up = true;
                 // Without the background nobody looks any more.
                 Err(kind.unwrap_or(Kind::Commit))
             }
@@ -112,31 +152,53 @@ impl Waiter {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(5);
+
     #[test]
-    fn a_call_is_overdue_only_after_its_limit_and_a_grace() {
+    fn a_call_is_given_up_when_it_is_overdue_at_two_looks() {
         let calling = Calling::default();
-        let limit = Duration::from_secs(5);
-        calling.within(limit, Kind::Commit, || {
-            let now = Instant::now();
-            assert_eq!(calling.overdue(now + limit), None);
-            assert_eq!(calling.overdue(now + limit + GRACE), Some(Kind::Commit));
+        let outcome = calling.within(LIMIT, Kind::Commit, || {
+            let (now, mut seen) = (Instant::now(), None);
+            assert_eq!(calling.give_up(now + LIMIT, &mut seen), None);
+            let late = now + LIMIT + GRACE;
+            assert_eq!(calling.give_up(late, &mut seen), None);
+            assert_eq!(calling.give_up(late, &mut seen), Some(Kind::Commit));
         });
+        assert_eq!(outcome, Err(GivenUp));
     }
 
     #[test]
-    fn a_call_that_came_back_is_never_overdue() {
+    fn a_call_that_came_back_is_never_given_up() {
         let calling = Calling::default();
-        calling.within(Duration::ZERO, Kind::Harmless, || ());
-        assert_eq!(calling.overdue(Instant::now() + GRACE * 2), None);
+        let (late, mut seen) = (Instant::now() + GRACE * 2, None);
+        for _ in 0..3 {
+            let outcome = calling.within(Duration::ZERO, Kind::Harmless, || {
+                assert_eq!(calling.give_up(late, &mut seen), None, "it is another call");
+            });
+            assert_eq!(outcome, Ok(()));
+        }
+        assert_eq!(calling.give_up(late, &mut seen), None);
     }
 
     #[test]
-    fn a_thread_that_was_left_behind_is_given_no_more_work() {
+    fn a_thread_that_was_given_up_makes_no_more_calls() {
+        let calling = Calling::default();
+        let (late, mut seen) = (Instant::now() + GRACE * 2, None);
+        let offsets = calling.within(Duration::ZERO, Kind::Harmless, || {
+            calling.give_up(late, &mut seen);
+            calling.give_up(late, &mut seen);
+        });
+        assert_eq!(offsets, Err(GivenUp));
+        let commit = calling.within(Duration::ZERO, Kind::Commit, || panic!("it was called"));
+        assert_eq!(commit, Err(GivenUp));
+    }
+
+    #[test]
+    fn a_thread_that_was_given_up_is_given_no_more_work() {
         let background = Arc::new(Background::start().unwrap());
         let calling = Calling::default();
-        let due = Instant::now();
-        *calling.0.lock() = Some(Call {
-            due,
+        calling.0.lock().call = Some(Call {
+            due: Instant::now(),
             kind: Kind::Commit,
         });
         let mut waiter = Waiter::new(calling, background);
@@ -144,11 +206,11 @@ mod tests {
             .build()
             .unwrap();
         let never = std::future::pending::<()>();
-        let outcome = runtime.block_on(waiter.unless_overdue(never));
+        let outcome = runtime.block_on(waiter.unless_given_up(never));
         assert_eq!(outcome, Err(Kind::Commit));
         let mut begun = false;
         let work = async { begun = true };
-        let outcome = runtime.block_on(waiter.unless_overdue(work));
+        let outcome = runtime.block_on(waiter.unless_given_up(work));
         assert_eq!((outcome, begun), (Err(Kind::Harmless), false));
     }
 }

@@ -9,7 +9,7 @@ use faustus_core::{GroupIdentity, OffsetCommit, PublishError, TransportError};
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::{
-    overdue::{Calling, Kind},
+    overdue::{Calling, GivenUp, Kind},
     worker::{Step, Worker},
 };
 use crate::native::TransactionError;
@@ -78,6 +78,7 @@ impl Worker {
         let reached = calling.within(COORDINATOR_LIMIT, Kind::Harmless, || {
             client.reach(COORDINATOR_LIMIT)
         });
+        let reached = reached.unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut));
         reached.map_err(|code| {
             TransportError::Unavailable(format!("no broker answers the producer: {code}"))
         })?;
@@ -135,7 +136,7 @@ impl Worker {
         let begun = calling.within(Duration::ZERO, Kind::Harmless, || {
             client.begin_transaction()
         });
-        match begun {
+        match begun.unwrap_or_else(|GivenUp| Err(TransactionError::given_up())) {
             Ok(()) => {
                 self.set(State::Open);
                 Ok(())
@@ -320,7 +321,8 @@ fn persist(
     loop {
         let left = limit.saturating_sub(began.elapsed());
         let at_once = left.min(CALL_LIMIT);
-        match calling.within(at_once, kind, || call(at_once)) {
+        let called = calling.within(at_once, kind, || call(at_once));
+        match called.unwrap_or_else(|GivenUp| Err(TransactionError::given_up())) {
             Err(error) if verdict(&error) == Verdict::Retry && began.elapsed() < limit => {
                 // An error that comes at once must not spin.
                 std::thread::sleep(Duration::from_millis(10));

@@ -47,7 +47,8 @@ pub(crate) struct KafkaTransactionalProducer {
 
 impl KafkaTransactionalProducer {
     /// Makes it, which fences its predecessor. `turn` is the right to make a producer of this id: a
-    /// making that was given up goes on in its thread, and must not fence the next.
+    /// making whose caller went away goes on in its thread, and must not fence the next. Only where
+    /// librdkafka does not come back from it, the next may be fenced late; it says so then.
     pub(crate) async fn start(
         config: ClientConfig,
         timeout: Duration,
@@ -60,9 +61,9 @@ impl KafkaTransactionalProducer {
         let (handle, ready) =
             Worker::start(config, Arc::clone(&directory), transaction, calling.clone())?;
         let (reply, made) = oneshot::channel();
-        let overdue = calling.clone().until_overdue();
+        let given_up = calling.clone().until_given_up();
         background.spawn(async move {
-            let made = match select(ready, pin!(overdue)).await {
+            let made = match select(ready, pin!(given_up)).await {
                 Either::Left((made, _)) => made.unwrap_or(Err(TransportError::Closed)),
                 Either::Right(_) => Err(TransportError::Unavailable(
                     "librdkafka does not come back from making a producer".to_owned(),
@@ -89,9 +90,9 @@ impl KafkaTransactionalProducer {
             self.handle.send(Command::Step(step, reply))?;
             answer.await.unwrap_or(Err(TransportError::Closed))
         };
-        match self.waiter.unless_overdue(asked).await {
+        match self.waiter.unless_given_up(asked).await {
             Ok(answer) => answer,
-            Err(Kind::Harmless) => Err(left_behind()),
+            Err(Kind::Harmless) => Err(given_up()),
             Err(Kind::Commit) => Err(TransportError::OutcomeUnknown(
                 "librdkafka does not come back from the commit".to_owned(),
             )),
@@ -99,8 +100,8 @@ impl KafkaTransactionalProducer {
     }
 }
 
-/// The transaction was not asked to commit and never will be.
-fn left_behind() -> TransportError {
+/// The transaction was not asked to commit, and never will be.
+fn given_up() -> TransportError {
     TransportError::Aborted(
         "librdkafka does not come back from a call; make another producer".to_owned(),
     )
@@ -113,12 +114,12 @@ impl Producer for KafkaTransactionalProducer {
     ) -> BoxFuture<'_, Result<Published, PublishError>> {
         Box::pin(async move {
             let publishing = publish(&self.handle, &self.lookup, outgoing.clone());
-            match self.waiter.unless_overdue(publishing).await {
+            match self.waiter.unless_given_up(publishing).await {
                 Ok(Err(PublishError::Refused(suspects))) => {
                     Err(self.lookup.judge(&outgoing, suspects).await)
                 }
                 Ok(published) => published,
-                Err(_) => Err(left_behind().into()),
+                Err(_) => Err(given_up().into()),
             }
         })
     }

@@ -113,6 +113,10 @@ async fn run<S: Clone + Send + Sync + 'static>(app: App<S>, args: WorkerArgs) ->
     for (partition, offset) in &args.skip {
         handle.skip(partition, *offset);
     }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a process has signals, a simulation none"
+    )]
     tokio::spawn(end_on_signal(handle)?);
     worker.settings(settings).run().await
 }

@@ -33,6 +33,7 @@ impl TokioClock {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is what others ask")]
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         let (begin, passed) = match self.wall {

@@ -100,6 +100,7 @@ impl Spawn for Threads {
     }
 
     fn task(&self, future: BoxFuture<'static, ()>) -> TaskGuard {
+        #[expect(clippy::disallowed_methods, reason = "this is what others use")]
         TaskGuard::new(tokio::spawn(future).abort_handle())
     }
 }

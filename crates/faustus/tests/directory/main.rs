@@ -4,6 +4,10 @@
 //! outside of it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "agents of tests wait as those of users do"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

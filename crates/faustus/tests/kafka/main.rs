@@ -4,6 +4,10 @@
 //! another. What an application has done is read by a committed reader outside of it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "agents of tests wait as those of users do"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,10 @@
 //! Whole applications on virtual time, with many seeds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "agents of tests wait as those of users do"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,7 @@
 //! Memberships on the embedded log's broker, on virtual time.
 
+#![expect(clippy::disallowed_methods, reason = "the time of tests is virtual")]
+
 mod chaos;
 mod cluster;
 

@@ -64,12 +64,19 @@ pub(crate) enum Program {
     Rekey,
     /// As `Total`, and reply the total to a sink.
     Reply,
+    /// As `Rekey`, and reply the total to a sink.
+    Bank,
 }
 
 impl Program {
+    /// Whether it groups events that have no key.
+    pub(crate) fn regroups(self) -> bool {
+        matches!(self, Self::Rekey | Self::Bank)
+    }
+
     /// Whether it totals in a table.
     pub(crate) fn totals(self) -> bool {
-        matches!(self, Self::Total | Self::Rekey | Self::Reply)
+        matches!(self, Self::Total | Self::Rekey | Self::Reply | Self::Bank)
     }
 }
 
@@ -116,6 +123,9 @@ impl Case {
             Work::Throughput(Program::Total) => "totals by account in a table with its changelog",
             Work::Throughput(Program::Rekey) => "group_by account, then totals in a table",
             Work::Throughput(Program::Reply) => "totals by account in a table, each sent to a sink",
+            Work::Throughput(Program::Bank) => {
+                "group_by account, then totals in a table, each sent to a sink"
+            }
             Work::Append => "events appended in batches of 500 a partition",
             Work::Slow => "an agent a thousand times slower than its source",
             Work::Recover => "a start with a changelog of as many records, until all tasks run",
@@ -163,10 +173,9 @@ impl Case {
 
     /// Through how many tasks each event goes.
     pub(crate) fn hops(&self) -> u32 {
-        if self.work == Work::Throughput(Program::Rekey) {
-            2
-        } else {
-            1
+        match self.work {
+            Work::Throughput(program) if program.regroups() => 2,
+            _ => 1,
         }
     }
 

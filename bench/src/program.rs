@@ -112,6 +112,13 @@ impl Plan<'_> {
                     a.table(&totals).sink(&sink).run(reply)
                 })
             }
+            Program::Bank => {
+                let by_account = deposits.group_by(Deposit::ACCOUNT_ID);
+                let sink = app.topic(self.sink);
+                app.agent("total", by_account, |a| {
+                    a.table(&totals).sink(&sink).run(reply)
+                })
+            }
             Program::Rekey => {
                 let by_account = deposits.group_by(Deposit::ACCOUNT_ID);
                 app.agent("total", by_account, |a| a.table(&totals).run(total))

@@ -153,7 +153,7 @@ impl Run {
 
     /// Writes the events.
     async fn load(&self, case: &Case, log: &dyn Transport) -> Result<()> {
-        let keyed = case.work != Work::Throughput(Program::Rekey);
+        let keyed = case.hops() == 1;
         for (number, source) in (0..).zip(self.sources(case)) {
             let deposits = input::deposits(case.shape, number, self.events, keyed);
             let batches = input::batches(&source, case.shape.partitions, deposits);

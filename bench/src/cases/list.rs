@@ -12,6 +12,7 @@ const PASS: Work = Work::Throughput(Program::Pass);
 const TOTAL: Work = Work::Throughput(Program::Total);
 const REKEY: Work = Work::Throughput(Program::Rekey);
 const REPLY: Work = Work::Throughput(Program::Reply);
+const BANK: Work = Work::Throughput(Program::Bank);
 
 /// All cases, in the order they are listed.
 pub(crate) const CASES: &[Case] = &[
@@ -44,8 +45,12 @@ pub(crate) const CASES: &[Case] = &[
     kafka("kafka-pass-eos", PASS)
         .beside(&["raw-kafka-pass"])
         .exactly_once(),
-    kafka("kafka", TOTAL).beside(&["raw-kafka-total"]),
-    kafka("kafka-eos", TOTAL)
+    kafka("kafka", BANK).beside(&["raw-kafka-total"]),
+    kafka("kafka-eos", BANK)
+        .beside(&["raw-kafka-total"])
+        .exactly_once(),
+    kafka("kafka-total", TOTAL).beside(&["raw-kafka-total"]),
+    kafka("kafka-total-eos", TOTAL)
         .beside(&["raw-kafka-total"])
         .exactly_once(),
     // What grows.

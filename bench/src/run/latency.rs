@@ -54,8 +54,11 @@ impl Run {
             let index = (latencies.len() * percent / 100).min(latencies.len() - 1);
             latencies[index].as_secs_f64() * 1e3
         };
+        let events = latencies.len() as f64;
         Ok(figures([
-            ("events", latencies.len() as f64),
+            ("events", events),
+            ("events_per_cpu_s", events / cpu_seconds),
+            ("events_per_s", events / seconds),
             ("p50_ms", at(50)),
             ("p99_ms", at(99)),
             ("max_ms", at(100)),

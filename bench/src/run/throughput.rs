@@ -71,7 +71,7 @@ impl Run {
         if program.totals() {
             check::changelog(log, &self.changelog(), shape, events).await?;
         }
-        if program == Program::Reply {
+        if matches!(program, Program::Reply | Program::Bank) {
             check::replies(log, &self.topic("out"), shape, events).await?;
         }
         match &self.stores {

@@ -110,7 +110,6 @@ pub(crate) async fn run(
         assignment: 0,
         clock: Arc::clone(&env.clock),
         drain: env.settings.drain_timeout,
-        cut: false,
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &recovery).await?;
@@ -175,8 +174,6 @@ struct Control {
     clock: Arc<dyn Clock>,
     /// How long events in flight may take to end when their task is revoked.
     drain: Duration,
-    /// Something was not finished in time.
-    cut: bool,
 }
 
 impl Control {
@@ -258,7 +255,8 @@ impl Control {
                 }
                 GroupEvent::Revoked { tasks, generation } => {
                     tracing::info!(generation, tasks = tasks.len(), "tasks revoked");
-                    self.stop(&tasks.into_iter().collect::<Vec<_>>()).await;
+                    // Whoever gets them does again what was not finished.
+                    let _ = self.stop(&tasks.into_iter().collect::<Vec<_>>()).await;
                     self.group.revoked_done(generation);
                 }
                 GroupEvent::Lost { reason } => {
@@ -274,9 +272,13 @@ impl Control {
             .iter()
             .flat_map(|thread| thread.tasks.iter().cloned())
             .collect();
-        self.stop(&mine).await;
+        let finished = self.stop(&mine).await;
         self.leave().await;
-        Ok(if self.cut { Ended::Cut } else { Ended::Drained })
+        Ok(if finished {
+            Ended::Drained
+        } else {
+            Ended::Cut
+        })
     }
 
     /// Lets the others go on without waiting for the session to end.
@@ -355,8 +357,9 @@ impl Control {
         }
     }
 
-    /// Brings tasks to an orderly end. A thread that does not answer is cut off.
-    async fn stop(&mut self, tasks: &[TaskId]) {
+    /// Brings tasks to an orderly end; whether all was finished. A thread that does not answer is cut
+    /// off.
+    async fn stop(&mut self, tasks: &[TaskId]) -> bool {
         let deadline = self.clock.monotonic() + self.drain;
         let mut waits = Vec::new();
         for thread in &mut self.threads {
@@ -377,17 +380,22 @@ impl Control {
         }
         // Beyond the drain a thread gets as long again for the last epoch.
         let patience = self.clock.sleep(self.drain * 2);
-        tokio::select! {
+        let finished = tokio::select! {
             biased;
             finished = join_all(waits) => {
-                self.cut |= finished.iter().any(|finished| *finished != Ok(true));
+                let finished = finished.iter().all(|finished| *finished == Ok(true));
+                if !finished {
+                    tracing::warn!("events in flight were not finished in time; they are done again");
+                }
+                finished
             }
             () = patience => {
-                self.cut = true;
                 tracing::error!("a worker thread does not answer; what it did since its last epoch is dropped");
+                false
             }
-        }
+        };
         self.ownership.give_up(tasks);
+        finished
     }
 
     fn lose(&mut self) {

@@ -1,4 +1,7 @@
 //! Making, describing and removing topics, and asking for their ends.
+//!
+//! Contract: what a call answers was true at some moment during it. It never knows who uses a topic:
+//! deleting one is not refused for the sake of a reader.
 
 use std::{collections::BTreeMap, time::Duration};
 

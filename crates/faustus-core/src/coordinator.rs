@@ -4,6 +4,8 @@
 //! until all members did or their rebalance timeout passed), one of them is told to be leader and
 //! sends every member's assignment with its sync, and each gets its own. Whoever calls with an old
 //! generation is told. A member that sends no heartbeat for its session timeout is removed.
+//!
+//! It never knows tasks: what members say of themselves and what the leader assigns are bytes to it.
 
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 //! never one of an open or aborted transaction. A read stops short of the first open transaction
 //! (the *last stable offset*). Offsets may have holes: transaction markers, aborted records and
 //! compaction take offsets that no record has. A reader's *position* passes such holes.
+//!
+//! It never knows who reads, nor how far somebody has processed.
 
 use std::task::{Context, Poll};
 

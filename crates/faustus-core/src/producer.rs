@@ -3,6 +3,9 @@
 //! Contract: the records of one call and of consecutive calls of one producer keep their order per
 //! partition. A record is stored at most once, whatever the producer does to deliver it
 //! (idempotence). A call completes when every record was stored or refused.
+//!
+//! It never knows what its records mean, nor whether their offsets are right: it stores what it is
+//! given, and the coordinator alone checks for whom.
 
 use crate::{
     Batch, BoxFuture, GroupIdentity, Offset, OffsetCommit, Refusal, TopicPartition, TransportError,

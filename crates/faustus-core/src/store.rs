@@ -5,6 +5,8 @@
 //! change in one step: after a crash a store shows exactly one of its applied batches' end states.
 //! A store is never ahead of the log: it is written only after the log has acknowledged. All calls
 //! block; they are made where blocking is allowed.
+//!
+//! It never knows whether it is still of use: recovery compares its checkpoint with the log.
 
 use std::fmt;
 

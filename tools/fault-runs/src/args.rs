@@ -43,7 +43,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct AllArgs {
-    /// A few rounds of each, within three minutes, instead of 20.
+    /// A few rounds of each, within some four minutes, instead of 20.
     #[arg(long)]
     pub(crate) short: bool,
     /// Only the combinations on this log.

@@ -1,7 +1,9 @@
 //! Counting what became of the records of each publish.
 //!
-//! A record carries a number through librdkafka that names its call and its place in it, so that a
-//! report costs no allocation and no look-up beyond an index.
+//! A record carries a number through librdkafka, its *delivery token*, that names its call and its
+//! place in it, so that a report costs no allocation and no look-up beyond an index. A call is
+//! finished when each of its tokens came back exactly once. It never knows what a failure means for
+//! the transaction.
 
 use faustus_core::Offset;
 

@@ -4,6 +4,9 @@
 //! then stores. It runs on a thread of its own, where it may block. Every commit holds the
 //! generation permit, so that none falls between a join and its sync. What is worth another try is
 //! tried again here, with the same epoch; the thread hears only of ends.
+//!
+//! It never knows what an epoch means: not tables, not lanes, not which events are behind a record. It
+//! has no watchdog: calls of a transport come back.
 
 use std::{sync::Arc, time::Duration};
 

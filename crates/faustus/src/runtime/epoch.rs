@@ -1,4 +1,8 @@
 //! An epoch on its way to the log: what it holds, and how it ended.
+//!
+//! It is a prefix of the delivery order of each of its tasks: the effects of the events that retired,
+//! all and no others, and the positions after exactly those. Once cut it does not change, so it can
+//! be stored again from its start. It never knows what is in flight, nor what retires after its cut.
 
 use std::{fmt, sync::Arc};
 

@@ -1,7 +1,8 @@
 //! From the description of an application to topics on a log: what exists, what is made, what is wrong.
 //!
 //! A plan is made before anything runs. All mistakes are found together and nothing is made while
-//! there is one.
+//! there is one. If somebody else makes topics meanwhile, it is thought over before anything is made
+//! that follows from them; what was made by then stays.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -1,11 +1,12 @@
 //! The recovery of a task: from what the log and a store hold to shards and positions.
 //!
-//! In this order: the end of commits of ours that take in the task; the committed offsets of the sources, stable (an open transaction of a
-//! predecessor has ended); then the end of each changelog as the *high watermark*, since a dead
-//! worker's open transaction hides later committed records below the last stable offset; then
-//! committed records until the reader's position is there, which passes markers and holes. Only
-//! then do lanes start. Nothing is ever reset silently: what cannot be right parks the task with
-//! the remedy.
+//! In this order: the end of commits of ours that take in the task; the committed offsets of the
+//! sources, stable (an open transaction of a predecessor has ended); then the end of each changelog
+//! as the *high watermark*, since a dead worker's open transaction hides later committed records
+//! below the last stable offset; then committed records until the reader's position is there, which
+//! passes markers and holes. Only then do lanes start. Nothing is ever reset silently: what cannot
+//! be right parks the task with the remedy. It never knows who had the task before, nor how that
+//! ended: all it needs is in the log.
 
 use std::{collections::BTreeSet, future::poll_fn, ops::Range, rc::Rc, sync::Arc, time::Duration};
 

@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Run {
-    /// All tasks have started after `start_cpu_s`, and have begun to work by then. Wall time lasts until the last event retired, CPU time until all of it is stored and the
-    /// worker has ended.
+    /// All tasks have started after `start_cpu_s`, and have begun to work by then. Wall time lasts
+    /// until the last event retired, CPU time until all of it is stored and the worker has ended.
     pub(super) async fn throughput(
         &self,
         case: &Case,

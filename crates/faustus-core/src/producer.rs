@@ -30,7 +30,8 @@ pub struct Published {
 /// Why a publish failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// The log will never take these records; it took all others of the call (inside a transaction: not, it must be aborted).
+    /// The log will never take these records; it took all others of the call. Inside a transaction it
+    /// took none, and that must be aborted.
     #[error("the log refused {} record(s), the first because {}", .0.len(), .0.first().map_or("", |r| r.reason.as_str()))]
     Refused(Vec<Refusal>),
     /// The call failed as a whole.

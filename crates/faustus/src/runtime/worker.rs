@@ -274,11 +274,7 @@ impl Control {
             .collect();
         let finished = self.stop(&mine).await;
         self.leave().await;
-        Ok(if finished {
-            Ended::Drained
-        } else {
-            Ended::Cut
-        })
+        Ok(if finished { Ended::Drained } else { Ended::Cut })
     }
 
     /// Lets the others go on without waiting for the session to end.

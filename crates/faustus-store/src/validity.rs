@@ -246,6 +246,71 @@ mod tests {
         );
     }
 
+    /// A store is used exactly if nothing stands against it; what does is said.
+    fn check_rules(id: u128, offset: i64, log: (i64, i64), age: Duration, now: Timestamp) {
+        let (log_id, offset) = (TopicId(7), Offset(offset));
+        let (log_start, high_watermark) = (Offset(log.0), Offset(log.1));
+        let other = RebuildReason::OtherTopic {
+            store: TopicId(id),
+            log: log_id,
+        };
+        let ahead = RebuildReason::AheadOfLog {
+            store: offset,
+            high_watermark,
+        };
+        let below = RebuildReason::BelowLogStart {
+            store: offset,
+            log_start,
+        };
+        let old = RebuildReason::TooOld {
+            age,
+            delete_retention: DAY,
+        };
+        let rules = [
+            (TopicId(id) != log_id, other),
+            (offset > high_watermark, ahead),
+            (offset < log_start, below),
+            // Who has seen everything misses no tombstone.
+            (age >= DAY && offset < high_watermark, old),
+        ];
+        let against: Vec<_> = rules.into_iter().filter(|(holds, _)| *holds).collect();
+        let store = Checkpoint {
+            changelog: TopicId(id),
+            offset,
+            ..checkpoint()
+        };
+        match validity(Some(&store), log_id, log_start, high_watermark, DAY, now) {
+            Ok(from) => {
+                assert_eq!(from, offset);
+                assert!(against.is_empty(), "{store:?} is used: {against:?}");
+            }
+            Err(reason) => {
+                let is_right = against.contains(&(true, reason.clone()));
+                assert!(is_right, "{store:?}: {reason:?}, but {against:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_is_used_unless_a_rule_forbids_it() {
+        const LAST: i64 = 3;
+        let ms = Duration::from_millis(1);
+        for age in [Duration::ZERO, DAY - ms, DAY, DAY + ms] {
+            let millis = i64::try_from(age.as_millis()).unwrap();
+            // Written so long ago, or as far in the future.
+            for now in [WRITTEN.0 + millis, WRITTEN.0 - millis].map(Timestamp) {
+                for log in (0..=LAST).flat_map(|end| (0..=end).map(move |start| (start, end))) {
+                    for (id, offset) in [7, 8]
+                        .into_iter()
+                        .flat_map(|id| (0..=LAST + 1).map(move |o| (id, o)))
+                    {
+                        check_rules(id, offset, log, age, now);
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_old_store_with_nothing_left_to_read_is_used() {
         assert_eq!(check(0..100, DAY * 30), Ok(Offset(100)));

@@ -10,8 +10,9 @@
 //! - [`Slots::commit`] forgets the oldest cut epoch's undo, [`Slots::roll_back_all`] restores the
 //!   state after the last committed epoch.
 //!
-//! The machine relies on one rule that lanes keep: of two events that have not retired and wrote
-//! the same key, the one with the lower id wrote first. It does no I/O and knows no encoding.
+//! The machine relies on two rules that lanes keep: of two events that have not retired and wrote
+//! the same key, the one with the lower id wrote first; and only an event that nobody has written
+//! over is rolled back alone. It does no I/O and knows no encoding.
 
 use std::{
     borrow::Borrow,

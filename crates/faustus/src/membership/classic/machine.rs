@@ -15,6 +15,7 @@ use crate::membership::{
 
 /// A member of a group by the classic protocol, as a state machine that is fed with what happens.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct ClassicMember {
     config: MemberConfig,
     phase: Phase,
@@ -41,7 +42,7 @@ pub struct ClassicMember {
     out: Vec<Action>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     /// Not started.
     Idle,
@@ -61,19 +62,19 @@ enum Phase {
     Ended,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Call {
     Sent(Duration),
     RetryAt(Duration),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Heartbeat {
     Due(Duration),
     Sent(Duration),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Revoking {
     generation: i32,
     tasks: BTreeSet<TaskId>,

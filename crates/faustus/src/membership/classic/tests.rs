@@ -1,6 +1,7 @@
 //! Members against a model coordinator: in every order of messages, losses, pauses and restarts, no
 //! task is with two that may commit, and in the end each task is with one.
 
+mod explore;
 mod model;
 mod world;
 
@@ -178,6 +179,7 @@ proptest! {
         }
         world.settle(ENOUGH);
         assert_settled(&world);
+        prop_assert!(world.is_stable(), "a task is with nobody");
 
         // And then nothing moves any more.
         let generation = world.model.generation;

@@ -8,7 +8,7 @@ use super::super::{Action, Input};
 
 pub(super) type Ticket = u64;
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) generation: i32,
     phase: Phase,
@@ -29,6 +29,7 @@ enum Phase {
     Stable,
 }
 
+#[derive(Clone, Debug)]
 struct Member {
     instance: Option<String>,
     metadata: Vec<u8>,
@@ -302,6 +303,17 @@ impl Model {
             self.prepare(now);
             self.complete_if_all_joined(now);
         }
+    }
+
+    /// When [`tick`](Self::tick) will find something to do.
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        let silent = |m: &&Member| m.join.is_none() && m.sync.is_none();
+        let sessions = self.members.values().filter(silent);
+        let phase = match self.phase {
+            Phase::Preparing(until) | Phase::Completing(until) => Some(until),
+            Phase::Empty | Phase::Stable => None,
+        };
+        sessions.map(|m| m.seen + m.session).chain(phase).min()
     }
 
     /// Removes who was silent for a session, and ends waiting.

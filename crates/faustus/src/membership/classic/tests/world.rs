@@ -37,18 +37,19 @@ pub(super) fn subs(partitions: u32) -> Vec<SubTopology> {
 }
 
 /// A worker: the member, and what a runtime would make of its events.
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) member: ClassicMember,
     pub(super) instance: Option<String>,
     /// What the runtime runs, revoked tasks that it is giving up included.
     pub(super) runs: BTreeSet<TaskId>,
-    revoking: VecDeque<(i32, BTreeSet<TaskId>)>,
-    events: VecDeque<GroupEvent>,
+    pub(super) revoking: VecDeque<(i32, BTreeSet<TaskId>)>,
+    pub(super) events: VecDeque<GroupEvent>,
     /// All events that the runtime has taken.
     pub(super) log: Vec<GroupEvent>,
-    gate: Option<GroupIdentity>,
+    pub(super) gate: Option<GroupIdentity>,
     term: u32,
-    permits: Vec<(u32, GroupIdentity)>,
+    pub(super) permits: Vec<(u32, GroupIdentity)>,
     draining: bool,
     lost_untaken: usize,
     main: Option<Ticket>,
@@ -57,12 +58,20 @@ pub(super) struct Node {
     pub(super) paused: bool,
 }
 
+impl Node {
+    /// Whether its runtime could begin a commit, and has none running.
+    pub(super) fn may_commit(&self) -> bool {
+        self.gate.is_some() && self.lost_untaken == 0 && self.permits.is_empty()
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(super) enum Message {
     Call(Ticket, Action),
     Answer(Ticket, Input),
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct World {
     pub(super) now: Duration,
     pub(super) model: Model,
@@ -235,6 +244,14 @@ impl World {
         }
     }
 
+    /// How long nothing will happen by itself but what is on the network.
+    pub(super) fn idle(&self) -> Duration {
+        let awake = self.nodes.values().filter(|n| !n.paused);
+        let members = awake.filter_map(|n| n.member.wake_at());
+        let due = members.chain(self.model.wake_at()).min();
+        due.map_or(SESSION, |due| due.saturating_sub(self.now))
+    }
+
     /// The runtime of `id` takes its next event.
     pub(super) fn take_event(&mut self, id: u32) {
         let Some(node) = self.nodes.get_mut(&id) else {
@@ -292,6 +309,14 @@ impl World {
         }
     }
 
+    /// Whether all members have what they should, and as many tasks run as there are.
+    pub(super) fn is_stable(&self) -> bool {
+        let tasks: u32 = subs(self.partitions).iter().map(|sub| sub.partitions).sum();
+        let runs = self.nodes.values().map(|n| n.runs.len()).sum::<usize>();
+        let stable = |n: &Node| n.member.status().state == "stable";
+        self.nodes.is_empty() || runs == tasks as usize && self.nodes.values().all(stable)
+    }
+
     /// No task is with two workers that could both commit now.
     pub(super) fn check_exclusive(&self) {
         let mut owner: BTreeMap<&TaskId, u32> = BTreeMap::new();
@@ -337,7 +362,8 @@ impl World {
                 }
                 self.deliver(0);
             }
-            self.pass(Duration::from_millis(100));
+            let least = Duration::from_millis(1);
+            self.pass(self.idle().max(least).min(end - self.now));
         }
     }
 }

@@ -149,7 +149,11 @@ impl Environment {
         member.session_timeout = self.settings.session_timeout;
         // A revoke takes the drain, and as long again for the last epoch.
         member.revoke_timeout = drain * 3;
-        member.rebalance_timeout = member.revoke_timeout + member.commit_timeout + drain;
+        // A member hears of a rebalance with its next heartbeat; if the group did not wait that
+        // long, each newcomer would cost all others their tasks.
+        let heartbeat = member.session_timeout / 3;
+        member.rebalance_timeout =
+            heartbeat + member.revoke_timeout + member.commit_timeout + drain;
         member.lease_margin = member.lease_margin.min(member.session_timeout / 4);
         member
     }

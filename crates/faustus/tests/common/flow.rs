@@ -1,21 +1,30 @@
 //! The smallest application with a table, whose events a test can hold in flight and let fail.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use faustus::{FailurePolicy, prelude::*};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Semaphore;
 
 use super::View;
 
-/// Keys whose events wait, keys whose events fail, and what became of events.
+/// Keys whose events wait, block or fail, and what became of events.
 #[derive(Clone, Default)]
 pub(crate) struct Controls {
     gates: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
+    walls: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
     failing: Arc<Mutex<BTreeMap<String, u32>>>,
     in_flight: Arc<Mutex<Vec<String>>>,
     done: Arc<Mutex<Vec<String>>>,
+    ended: Arc<Mutex<usize>>,
 }
+
+/// After so long a blocked thread goes on, lest a test that failed never ends.
+const LONGEST_BLOCK: Duration = Duration::from_secs(120);
 
 impl Controls {
     /// Holds events of `key` until [`open`](Self::open).
@@ -28,6 +37,16 @@ impl Controls {
         if let Some(gate) = self.gates.lock().remove(key) {
             gate.close();
         }
+    }
+
+    /// Lets events of `key` block their thread until [`unblock`](Self::unblock).
+    pub(crate) fn block(&self, key: &str) {
+        self.walls.0.lock().insert(key.to_owned());
+    }
+
+    pub(crate) fn unblock(&self, key: &str) {
+        self.walls.0.lock().remove(key);
+        self.walls.1.notify_all();
     }
 
     /// Lets the next `times` events of `key` fail.
@@ -45,12 +64,38 @@ impl Controls {
         self.done.lock().clone()
     }
 
+    /// How often an agent was through with an event of `key`.
+    pub(crate) fn times(&self, key: &str) -> usize {
+        self.done.lock().iter().filter(|done| *done == key).count()
+    }
+
+    /// How many of `keys` an agent was through with.
+    pub(crate) fn count_done(&self, keys: &[String]) -> usize {
+        let done = self.done.lock();
+        keys.iter().filter(|key| done.contains(key)).count()
+    }
+
+    /// How many instances of the agent have come to the end of their stream.
+    pub(crate) fn ended(&self) -> usize {
+        *self.ended.lock()
+    }
+
     async fn pass(&self, key: &str) {
         let gate = self.gates.lock().get(key).cloned();
         if let Some(gate) = gate {
             self.in_flight.lock().push(key.to_owned());
             let _held = Held(self, key);
             let _ = gate.acquire().await;
+        }
+    }
+
+    fn climb(&self, key: &str) {
+        let (walls, gone) = &*self.walls;
+        let mut walls = walls.lock();
+        if walls.contains(key) {
+            self.in_flight.lock().push(key.to_owned());
+            let _held = Held(self, key);
+            gone.wait_while_for(&mut walls, |walls| walls.contains(key), LONGEST_BLOCK);
         }
     }
 
@@ -91,10 +136,12 @@ async fn count(State(flow): State<Flow>, mut events: Stream<String, u64>) -> fau
         let count = counts.update(&*key, |count| *count += 1)?;
         event.reply(count);
         flow.controls.pass(&key).await;
+        flow.controls.climb(&key);
         assert!(*event != "panic", "told to panic");
         flow.controls.check(&key)?;
         flow.controls.done.lock().push(key);
     }
+    *flow.controls.ended.lock() += 1;
     Ok(())
 }
 

@@ -8,7 +8,6 @@ use faustus_core::{Offset, TopicPartition, Transport};
 use super::{
     Outside, Running, check,
     flow::{self, Controls},
-    outside::now,
     until,
 };
 
@@ -47,7 +46,7 @@ impl Held {
         let topic = format!("{name}-events");
         let send = async |partition, keys: &[String]| {
             let events = keys.iter().map(|key| (partition, key, r#""event""#));
-            outside.send_to(&topic, now(), events).await;
+            outside.send_now(&topic, events).await;
         };
         send(0, &keys).await;
         until(async || {

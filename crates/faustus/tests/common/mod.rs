@@ -6,6 +6,7 @@
 pub(crate) mod bank;
 pub(crate) mod flow;
 pub(crate) mod held;
+pub(crate) mod moved;
 mod outside;
 mod running;
 mod view;

@@ -32,7 +32,7 @@ impl Record {
 }
 
 /// Now, for records that are not to be old in the eyes of a log that deletes old ones.
-pub(super) fn now() -> Timestamp {
+fn now() -> Timestamp {
     TokioClock::real().now()
 }
 
@@ -73,7 +73,16 @@ impl Outside {
             let partition = partition_for_key(key.as_ref().as_bytes(), partitions);
             (partition, key, value)
         });
-        self.send_to(topic, now(), routed).await
+        self.send_now(topic, routed).await
+    }
+
+    /// As [`send_to`](Self::send_to), with the time it is.
+    pub(crate) async fn send_now<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (u32, K, V)>,
+    ) -> Vec<(TopicPartition, Offset)> {
+        self.send_to(topic, now(), records).await
     }
 
     /// Sends records to the partitions they name, in one call; gives where each went.

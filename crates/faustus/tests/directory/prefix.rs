@@ -6,6 +6,7 @@ use crate::{
     common::{
         Outside, both, flow,
         held::{Held, WITNESS},
+        moved,
     },
     disk::{Disk, settings},
 };
@@ -51,6 +52,26 @@ async fn a_graceful_shutdown_that_waits_for_the_event_in_flight() {
         assert_eq!(stored.get("k00"), Some(&1), "{name}");
         drop(log);
         held.check_successor(&disk.open().await).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_whose_task_has_an_event_in_flight_that_outlasts_the_drain() {
+    both("flow", async |name, guarantee| {
+        let disk = Disk::new();
+        let log = disk.open().await;
+        moved::outlasts(name, [&log, &log], settings(guarantee)).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_that_waits_for_the_event_in_flight() {
+    both("flow", async |name, guarantee| {
+        let disk = Disk::new();
+        let log = disk.open().await;
+        moved::is_awaited(name, [&log, &log], settings(guarantee)).await;
     })
     .await;
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use faustus::{
-    FailurePolicy, Guarantee,
+    FailurePolicy, Guarantee, Settings,
     testing::{Cluster, TestWorker},
 };
+use faustus_core::partition_for_key;
 use faustus_log::{Call, Fault, Rule};
 
 use crate::{
-    common::flow::{Controls, expect},
+    common::flow::{self, Controls, expect},
     scenario::{counts, flow_with, for_seeds, said, send, settings},
 };
 
@@ -86,18 +87,132 @@ fn a_graceful_revoke_waits_for_the_event_in_flight() {
 
 #[test]
 fn an_aborted_epoch_with_an_event_in_flight() {
-    for_seeds(async |cluster, _| {
+    for_seeds(async |cluster, guarantee| {
         let controls = Controls::default();
-        controls.close("k3");
-        let worker = start(&cluster, &controls, Guarantee::ExactlyOnce);
+        let keys: Vec<String> = (0..20).map(|i| format!("k{i:02}")).collect();
+        controls.close(&keys[3]);
+        let worker = start(&cluster, &controls, guarantee);
         worker.faults().add(Rule::new(Call::Publish, Fault::full()));
-        send(&cluster, &KEYS).await;
-        cluster.sleep(Duration::from_secs(2)).await;
-        controls.open("k3");
+        send(&cluster, &keys).await;
+        cluster.sleep(Duration::from_secs(3)).await;
+        assert_eq!(controls.in_flight(), [&*keys[3]]);
+        let done = keys[4..].iter().filter(|key| controls.times(key) > 0);
+        assert!(done.count() >= 5, "{:?}", controls.done());
+        assert_eq!(controls.times(&keys[0]), 2, "it was rolled back once");
+        flow::check_once(&cluster, "flow", &keys[..3]).await;
+        controls.open(&keys[3]);
         cluster.settle().await;
-        assert_eq!(counts(&cluster).await, expect(&once()));
-        assert_eq!(worker.table::<String, u64>("counts").await, expect(&once()));
-        assert_eq!(said(&cluster).await, 6);
+        flow::check_once(&cluster, "flow", &keys).await;
+        let table = worker.table::<String, u64>("counts").await;
+        assert_eq!(table, counts(&cluster).await);
+    });
+}
+
+/// Twelve keys of each of two partitions.
+fn keys_of_two() -> [Vec<String>; 2] {
+    let keys = |partition| {
+        let keys = (0..).map(|i| format!("k{i:02}"));
+        let keys = keys.filter(|key| partition_for_key(key.as_bytes(), 2) == partition);
+        keys.take(12).collect()
+    };
+    [0, 1].map(keys)
+}
+
+/// A worker of two tasks, and a second one that came when in both tasks the first event had been in
+/// flight for a while and at least five later ones were completed.
+struct Joined {
+    keys: [Vec<String>; 2],
+    /// Of the events at each of the workers.
+    controls: [Controls; 2],
+    workers: [TestWorker; 2],
+}
+
+impl Joined {
+    async fn new(cluster: &Cluster, settings: Settings) -> Self {
+        let (keys, controls) = (keys_of_two(), [Controls::default(), Controls::default()]);
+        for controls in &controls {
+            keys.iter().for_each(|keys| controls.close(&keys[0]));
+        }
+        let start = |controls| cluster.worker(flow::app("flow", controls, 2, 4), settings.clone());
+        let first = start(&controls[0]);
+        send(cluster, &keys.concat()).await;
+        // The next heartbeat, by which a member hears of a newcomer, is far or near.
+        let moment = 3_000 + cluster.seed() * 700;
+        cluster.sleep(Duration::from_millis(moment)).await;
+        assert_eq!(controls[0].in_flight().len(), 2);
+        for keys in &keys {
+            let done = controls[0].count_done(keys);
+            assert!(done >= 5, "{done}");
+        }
+        let workers = [first, start(&controls[1])];
+        Self {
+            keys,
+            controls,
+            workers,
+        }
+    }
+
+    /// The keys of the task that moved, and of the one that stays.
+    async fn moved(&self) -> [&[String]; 2] {
+        let [task] = &self.workers[1].status().await[..] else {
+            panic!("one task moves");
+        };
+        let moved = task.task.partition as usize;
+        [moved, 1 - moved].map(|partition| &*self.keys[partition])
+    }
+
+    /// Everything is done and told once, the event that was in flight in the task that moved by
+    /// `worker`, what stays by the first one without a break.
+    async fn check(&self, cluster: &Cluster, worker: usize) {
+        for (controls, keys) in self
+            .controls
+            .iter()
+            .flat_map(|c| self.keys.each_ref().map(|k| (c, k)))
+        {
+            controls.open(&keys[0]);
+        }
+        cluster.settle().await;
+        flow::check_once(cluster, "flow", &self.keys.concat()).await;
+        let [moved, stays] = self.moved().await;
+        assert_eq!(self.controls[worker].times(&moved[0]), 1);
+        assert_eq!(self.controls[1 - worker].times(&moved[0]), 0);
+        assert!(stays.iter().all(|key| self.controls[0].times(key) == 1));
+        assert_eq!(self.controls[1].count_done(stays), 0);
+    }
+}
+
+#[test]
+fn a_newcomer_whose_task_has_an_event_in_flight_that_outlasts_the_drain() {
+    for_seeds(async |cluster, guarantee| {
+        // Much shorter than the time until a member hears of a rebalance.
+        let settings = Settings {
+            drain_timeout: Duration::from_secs(1),
+            ..settings(guarantee)
+        };
+        let joined = Joined::new(&cluster, settings).await;
+        cluster.sleep(Duration::from_secs(60)).await;
+        // The event is abandoned and in flight at the newcomer, and nothing behind it is stored.
+        let [moved, _] = joined.moved().await;
+        assert_eq!(joined.controls[1].in_flight(), [&*moved[0]]);
+        assert!(joined.controls[1].count_done(moved) >= 5);
+        flow::check_once(&cluster, "flow", &[]).await;
+        joined.check(&cluster, 1).await;
+    });
+}
+
+#[test]
+fn a_newcomer_that_waits_for_the_event_in_flight() {
+    for_seeds(async |cluster, guarantee| {
+        let joined = Joined::new(&cluster, settings(guarantee)).await;
+        // Lanes without an event end, the one with the event has not.
+        let mut waits = 0;
+        while joined.controls[0].ended() == 0 {
+            assert!(waits < 600, "no task is revoked");
+            cluster.sleep(Duration::from_millis(100)).await;
+            waits += 1;
+        }
+        assert_eq!(joined.controls[0].in_flight().len(), 2);
+        joined.check(&cluster, 0).await;
     });
 }
 

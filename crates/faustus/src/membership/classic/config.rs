@@ -20,7 +20,8 @@ pub struct MemberConfig {
     pub url: Option<String>,
     /// Without a heartbeat for so long a member is removed. Heartbeats go out three times in it.
     pub session_timeout: Duration,
-    /// How long the group waits for a member to rejoin. Must be longer than the two below together.
+    /// How long the group waits for a member to rejoin. Must be longer than the time between two
+    /// heartbeats and the two below together.
     pub rebalance_timeout: Duration,
     /// How long the runtime may take to give tasks up; after it, everything is lost.
     pub revoke_timeout: Duration,

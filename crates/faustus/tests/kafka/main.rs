@@ -12,6 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blocked;
 mod broker;
 mod failures;
 mod outage;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use faustus::Guarantee;
+use faustus_core::{Offset, OffsetSpec};
 use faustus_log::{Call, Fault, Rule};
 
 use crate::{
@@ -10,7 +11,9 @@ use crate::{
     common::{
         Outside, Running,
         bank::{self, Sent},
-        both, check, until,
+        both, check,
+        flow::{self, Controls},
+        until,
     },
 };
 
@@ -78,4 +81,31 @@ async fn a_new_generation_during_a_slow_commit_rolls_back_nothing() {
         sent.check_exact(&outside).await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_while_an_epoch_commits_goes_with_the_next() {
+    let name = "sent-meanwhile";
+    let (log, faults) = faulty().await;
+    let outside = Outside::new(&connect().await);
+    let controls = Controls::default();
+    let app = flow::app(name, &controls, 1, 1);
+    let worker = Running::start(app, &log, settings(Guarantee::ExactlyOnce)).await;
+    // Less than the timeout of transactions.
+    let slow = Fault::Delay(Duration::from_secs(6));
+    faults.add(Rule::new(Call::Commit, slow));
+    flow::send(&outside, name, &["a"]).await;
+    until(async || check(faults.seen(Call::Commit) > 0, "no commit")).await;
+    flow::send(&outside, name, &["b"]).await;
+    until(async || check(controls.times("b") > 0, "not done")).await;
+    // The first epoch is still open.
+    flow::check_once(&outside, name, &[]).await;
+    outside.settle(&[&worker]).await;
+    flow::check_once(&outside, name, &["a".into(), "b".into()]).await;
+    for topic in ["said", "counts-changelog"] {
+        let topic = format!("{name}-{topic}");
+        let ends = outside.ends(&topic, OffsetSpec::HighWatermark);
+        // Two records, and the markers of two transactions.
+        assert_eq!(ends.await, [Offset(4)], "{topic}");
+    }
 }

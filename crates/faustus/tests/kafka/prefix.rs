@@ -12,7 +12,7 @@ use crate::{
         Outside, Running, both, check,
         flow::{self, Controls},
         held::{Held, WITNESS},
-        until,
+        moved, until,
     },
 };
 
@@ -51,6 +51,24 @@ async fn a_graceful_shutdown_that_waits_for_the_event_in_flight() {
         let stored = flow::counts(&Outside::new(&log), name).await;
         assert_eq!(stored.get("k00"), Some(&1), "{name}");
         held.check_successor(&connect().await).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_whose_task_has_an_event_in_flight_that_outlasts_the_drain() {
+    both("newcomer-outlasted", async |name, guarantee| {
+        let (one, other) = (connect().await, connect().await);
+        moved::outlasts(name, [&one, &other], settings(guarantee)).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_that_waits_for_the_event_in_flight() {
+    both("newcomer-waits", async |name, guarantee| {
+        let (one, other) = (connect().await, connect().await);
+        moved::is_awaited(name, [&one, &other], settings(guarantee)).await;
     })
     .await;
 }

@@ -326,7 +326,6 @@ fn run_all(backed: bool, script: &mut Vec<Step>, more: usize) -> u32 {
 /// Tells which script it was if it fails.
 struct Script<'a>(&'a [Step]);
 
-#[expect(clippy::print_stderr, reason = "it belongs to the panic's message")]
 impl Drop for Script<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {

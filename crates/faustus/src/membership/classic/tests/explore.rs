@@ -182,7 +182,6 @@ fn check_end(mut world: World) {
 /// Tells which script it was if it fails.
 struct Script<'a>(&'a [Choice]);
 
-#[expect(clippy::print_stderr, reason = "it belongs to the panic's message")]
 impl Drop for Script<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -38,14 +38,19 @@ impl Directory {
 
     /// Makes the directory if need be and takes it for this process.
     pub(super) fn lock(&self) -> Result<Lock, StoreError> {
-        fs::create_dir_all(&self.0).map_err(|e| self.fault(e.into()))?;
+        // A place where no stores can be is no damage to stores.
+        let refused = |e: io::Error| match Cause::from(e) {
+            Cause::Damaged(reason) => self.failed(reason),
+            cause => self.fault(cause),
+        };
+        fs::create_dir_all(&self.0).map_err(refused)?;
         let mut file = File::options()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(self.0.join("lock"))
-            .map_err(|e| self.fault(e.into()))?;
+            .map_err(refused)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -1,8 +1,8 @@
 //! A worker: an application that runs.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, path::Path, sync::Arc};
 
-use faustus_core::{Clock, Offset, StoreProvider, TopicPartition, Transport};
+use faustus_core::{Clock, Offset, StoreError, StoreProvider, TopicPartition, Transport};
 use faustus_store::FjallStores;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
@@ -117,7 +117,8 @@ impl Worker {
     /// # Errors
     ///
     /// All mistakes of the application that its log shows, in one report; a log that cannot be
-    /// reached; stores that cannot be opened.
+    /// reached; stores that are in use or cannot be read. Damaged stores are no error: they are removed
+    /// and rebuilt.
     ///
     /// # Cancel safety
     ///
@@ -133,8 +134,7 @@ impl Worker {
                 env.settings.worker_id = format!("{:016x}", env.seed);
             }
             if let (None, Some(directory)) = (&env.stores, &env.settings.stores) {
-                let stores = FjallStores::open(directory)?;
-                env.stores = Some(Arc::new(stores));
+                env.stores = Some(Arc::new(open_stores(directory)?));
             }
             crate::runtime::run(Arc::new(def), env, requests).await
         }
@@ -228,6 +228,21 @@ impl WorkerHandle {
         self.requests.send(request(to)).map_err(|_| ended())?;
         let answers = join_all(answer.await.map_err(|_| ended())?).await;
         Ok(answers.into_iter().flatten().flatten().collect())
+    }
+}
+
+/// Opens the stores in `directory`. Damaged ones are removed: changelogs hold all there was in them.
+fn open_stores(directory: &Path) -> Result<FjallStores, StoreError> {
+    match FjallStores::open(directory) {
+        Err(StoreError::Corrupt(reason)) => {
+            tracing::warn!(
+                directory = %directory.display(), %reason,
+                "damaged stores are removed, and all their tables rebuilt from changelogs"
+            );
+            FjallStores::remove(directory)?;
+            FjallStores::open(directory)
+        }
+        opened => opened,
     }
 }
 

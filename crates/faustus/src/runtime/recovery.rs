@@ -416,7 +416,7 @@ impl TableRecovery<'_> {
             Err(error @ StoreError::Corrupt(_)) => error.to_string(),
             Err(error) => return Err(Error::from(error).context(format!("table {}", table.name))),
         };
-        tracing::warn!(table = %table.name, partition, %reason, "the table's store is rebuilt from its changelog");
+        tracing::warn!(changelog = %self.partition, %reason, "the table's store is rebuilt from its changelog");
         stores.destroy(&table.name, partition)?;
         let store = stores.open(&table.name, partition)?;
         Ok(Some((store.into(), range.start)))

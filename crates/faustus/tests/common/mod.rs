@@ -8,7 +8,9 @@ pub(crate) mod flow;
 pub(crate) mod held;
 pub(crate) mod moved;
 mod outside;
+pub(crate) mod rebuilt;
 mod running;
+pub(crate) mod said;
 mod view;
 
 use std::{

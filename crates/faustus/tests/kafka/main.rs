@@ -19,4 +19,5 @@ mod outage;
 mod outcomes;
 mod prefix;
 mod state;
+mod stores;
 mod sums;

@@ -18,4 +18,5 @@ mod prefix;
 mod readers;
 mod scenario;
 mod state;
+mod stores;
 mod zombies;

@@ -1,5 +1,6 @@
 //! Three nodes: they know each other, go on without one, and come back from none.
 
+#[expect(dead_code, reason = "other test files use the rest")]
 mod common;
 
 use std::time::{Duration, Instant};

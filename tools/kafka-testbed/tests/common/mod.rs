@@ -1,7 +1,6 @@
 //! What the tests share: Kafka's protocol over a raw socket, and waiting for a condition.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

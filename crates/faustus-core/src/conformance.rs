@@ -13,6 +13,7 @@ mod limits;
 mod offsets;
 mod records;
 mod rig;
+mod several_topics;
 mod static_members;
 mod transactions;
 
@@ -34,6 +35,7 @@ pub use groups::*;
 pub use limits::*;
 pub use offsets::*;
 pub use records::*;
+pub use several_topics::*;
 pub use static_members::*;
 pub use transactions::*;
 
@@ -132,6 +134,9 @@ macro_rules! transport_conformance {
             a_commit_of_an_old_generation_is_refused
             pending_offsets_are_unstable
             groups_are_apart
+            a_group_reads_several_topics
+            an_offset_of_an_unknown_topic_is_refused
+            offsets_of_an_unknown_topic_abort_their_transaction
             compaction_keeps_the_last_value
             compaction_removes_tombstones_in_the_end
             compaction_spares_an_open_transaction

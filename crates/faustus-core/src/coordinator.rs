@@ -40,6 +40,10 @@ pub trait Coordinator: Send + Sync {
     /// # Errors
     ///
     /// [`GroupError::RebalanceInProgress`]: still a member, but should join again soon.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe; the call may be repeated.
     fn heartbeat(&self, identity: GroupIdentity) -> BoxFuture<'_, Result<(), GroupError>>;
 
     /// Leaves at once, so that others need not wait for the session timeout.
@@ -47,16 +51,26 @@ pub trait Coordinator: Send + Sync {
     /// # Errors
     ///
     /// [`GroupError::UnknownMember`] if the group had removed it already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves it unknown whether the member left; the call may be repeated.
     fn leave(&self, identity: GroupIdentity) -> BoxFuture<'_, Result<(), GroupError>>;
 
-    /// Stores offsets, all or none.
+    /// Stores offsets: all of topics that exist, or none.
     ///
     /// # Errors
     ///
-    /// [`GroupError::IllegalGeneration`], [`UnknownMember`](GroupError::UnknownMember),
-    /// [`RebalanceInProgress`](GroupError::RebalanceInProgress) (after a join, before the sync),
-    /// [`FencedInstance`](GroupError::FencedInstance): nothing was stored. A commit with
-    /// [`GroupIdentity::none`] is taken only while the group has no members.
+    /// - [`GroupError::IllegalGeneration`], [`UnknownMember`](GroupError::UnknownMember),
+    ///   [`RebalanceInProgress`](GroupError::RebalanceInProgress) (after a join, before the sync),
+    ///   [`FencedInstance`](GroupError::FencedInstance): nothing was stored. A commit with
+    ///   [`GroupIdentity::none`] is taken only while the group has no members.
+    /// - [`GroupError::TopicRefused`] names a topic that has no such partition: the offsets of all
+    ///   others were stored.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the outcome unknown, but all or none; the call may be repeated.
     fn commit_offsets(
         &self,
         identity: GroupIdentity,
@@ -71,6 +85,10 @@ pub trait Coordinator: Send + Sync {
     /// # Errors
     ///
     /// [`GroupError::UnstableOffsets`] and transport failures.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
     fn fetch_offsets<'a>(
         &'a self,
         partitions: &'a [TopicPartition],
@@ -205,7 +223,7 @@ pub enum GroupError {
     /// An open transaction is about to change the offset.
     #[error("an open transaction holds the offsets back")]
     UnstableOffsets,
-    /// A topic of the request is refused.
+    /// A topic of the request is refused: it has no such partition, or is forbidden.
     #[error("topic {0} is refused")]
     TopicRefused(TopicName),
     /// The call did not reach a coordinator or came back broken.

@@ -34,7 +34,7 @@ impl<'a> Member<'a> {
                 session_timeout: Duration::from_secs(30),
                 rebalance_timeout: Duration::from_secs(30),
                 protocol: PROTOCOL.into(),
-                metadata: subscription("metadata"),
+                metadata: subscription(&[], "metadata"),
                 reason: "conformance".into(),
             },
             joined: None,
@@ -53,7 +53,7 @@ impl<'a> Member<'a> {
     }
 
     fn metadata(mut self, metadata: &str) -> Self {
-        self.request.metadata = subscription(metadata);
+        self.request.metadata = subscription(&[], metadata);
         self
     }
 
@@ -136,7 +136,7 @@ impl<'a> Member<'a> {
             .await;
     }
 
-    async fn rejoin(&mut self) {
+    pub(super) async fn rejoin(&mut self) {
         self.until_rebalance().await;
         self.join().await;
     }
@@ -159,11 +159,20 @@ pub(super) async fn settle(members: &mut [Member<'_>]) -> Vec<Vec<u8>> {
     synced.into_iter().map(assignment).collect()
 }
 
-/// A `ConsumerProtocolSubscription` of version 0 to no topic, with `text` as its user data: a broker
+/// A `ConsumerProtocolSubscription` of version 0 to `topics`, with `text` as its user data: a broker
 /// reads what members send, and loses a member that sends anything else.
-fn subscription(text: &str) -> Vec<u8> {
+pub(super) fn subscription(topics: &[&str], text: &str) -> Vec<u8> {
+    let count = u32::try_from(topics.len()).expect("there are few topics");
+    let mut bytes = [&[0; 2], &count.to_be_bytes()[..]].concat();
+    for topic in topics {
+        let len = u16::try_from(topic.len()).expect("the name is short");
+        bytes.extend(len.to_be_bytes());
+        bytes.extend(topic.as_bytes());
+    }
     let len = u32::try_from(text.len()).expect("the text is short");
-    [&[0; 6], &len.to_be_bytes()[..], text.as_bytes()].concat()
+    bytes.extend(len.to_be_bytes());
+    bytes.extend(text.as_bytes());
+    bytes
 }
 
 /// A new member is given an id, leads and sees its own metadata.
@@ -176,7 +185,7 @@ pub async fn a_member_joins_alone(harness: &dyn Harness) {
     assert!(member.leads() && !joined.member.is_empty());
     assert!(joined.generation >= 1 && !joined.skip_assignment);
     assert_eq!(joined.members.len(), 1);
-    assert_eq!(joined.members[0].metadata, subscription("mine"));
+    assert_eq!(joined.members[0].metadata, subscription(&[], "mine"));
     let assignment = member.sync().await.expect("it syncs");
     assert_eq!(assignment, format!("for {}", joined.member).into_bytes());
     assert_eq!(member.heartbeat().await, Ok(()));
@@ -200,7 +209,7 @@ pub async fn members_share_a_generation(harness: &dyn Harness) {
         seen.extend(joined.members.iter().map(|m| m.metadata.clone()));
     }
     seen.sort();
-    let mut sent = ["one", "two", "three"].map(subscription);
+    let mut sent = ["one", "two", "three"].map(|text| subscription(&[], text));
     sent.sort();
     assert_eq!(seen, sent);
 }
@@ -299,7 +308,7 @@ pub async fn a_follower_that_joins_again_unchanged_keeps_its_generation(harness:
     let assignment = follower.sync().await.expect("it syncs");
     assert_eq!(assignment, format!("for {}", before.member).into_bytes());
     assert_eq!(leader.heartbeat().await, Ok(()));
-    follower.request.metadata = subscription("changed");
+    follower.request.metadata = subscription(&[], "changed");
     join(follower.join(), leader.rejoin()).await;
     assert!(follower.joined().generation > before.generation);
 }

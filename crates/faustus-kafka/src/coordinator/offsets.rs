@@ -52,12 +52,11 @@ impl Group {
         let limit = self.cluster.request_timeout();
         let result = self
             .call(&wire, 8, limit, |answer| {
-                let mut codes = answer
-                    .topics
-                    .iter()
-                    .flat_map(|topic| &topic.partitions)
-                    .map(|partition| partition.error_code);
-                codes.find(|code| *code != 0).unwrap_or(0)
+                let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+                let codes = partitions.map(|partition| partition.error_code);
+                // What holds for the group goes before what holds for one topic of several.
+                let worst = codes.max_by_key(|code| (*code != 0, !refuses_topic(code.err())));
+                worst.unwrap_or(0)
             })
             .await;
         let (code, answer) = match result {
@@ -72,15 +71,11 @@ impl Group {
                 .any(|partition| partition.error_code == code.code())
         });
         let topic = TopicName::from(refused.map_or("", |topic| topic.name.0.as_str()));
-        Err(match code {
-            ResponseError::UnknownTopicOrPartition
-            | ResponseError::UnknownTopicId
-            | ResponseError::TopicAuthorizationFailed => GroupError::TopicRefused(topic),
-            code => group_error(CallError::refused(
-                code,
-                format!("commit of {topic} in group {}", self.id.0.as_str()),
-            )),
-        })
+        if refuses_topic(Some(code)) {
+            return Err(GroupError::TopicRefused(topic));
+        }
+        let context = format!("commit of {topic} in group {}", self.id.0.as_str());
+        Err(group_error(CallError::refused(code, context)))
     }
 
     pub(super) async fn fetch_offsets(
@@ -150,6 +145,15 @@ impl Group {
         });
         Ok(offsets.collect())
     }
+}
+
+/// Whether the offsets of one topic are refused and those of others stored.
+fn refuses_topic(code: Option<ResponseError>) -> bool {
+    use ResponseError as Code;
+    matches!(
+        code,
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopicId | Code::TopicAuthorizationFailed)
+    )
 }
 
 /// A partition's number as the protocol has it.

@@ -6,7 +6,7 @@ use faustus_core::{
     CommittedOffset, GroupError, GroupIdentity, OffsetCommit, TopicName, TopicPartition,
 };
 
-use super::{Broker, Completion, Now, Submitted, Write};
+use super::{Broker, Completion, Now, Submitted, Write, group::Group};
 
 /// One group's offsets.
 #[derive(Debug, Default)]
@@ -85,38 +85,56 @@ impl Broker {
         commits
     }
 
-    /// Stores offsets for a group.
+    /// Stores offsets for a group: those of topics that exist, as a broker does. Gives one that
+    /// does not.
     pub(crate) fn commit_offsets(
         &mut self,
         identity: &GroupIdentity,
-        commits: Vec<OffsetCommit>,
+        mut commits: Vec<OffsetCommit>,
         now: Now,
-    ) -> Result<Submitted, GroupError> {
-        self.check_commit(identity, &commits, false, now)?;
+    ) -> Result<(Submitted, Option<TopicName>), GroupError> {
+        let unknown = self.unknown_topic(&commits);
+        if let Some(topic) = &unknown {
+            commits = self.existing(commits);
+            if commits.is_empty() {
+                return Err(GroupError::TopicRefused(topic.clone()));
+            }
+        }
         let group = identity.group.clone();
+        self.members_of(&group)
+            .check_commit(identity, false, now.monotonic)?;
         let writes = match self.queue {
             Some(_) => offset_writes(&group, &commits),
             None => Vec::new(),
         };
         let completion = Completion::Offsets { group, commits };
-        Ok(self.submit(completion, |_| writes))
+        Ok((self.submit(completion, |_| writes), unknown))
     }
 
-    pub(super) fn check_commit(
+    /// Whether a transaction may bring these offsets: all or none.
+    pub(super) fn check_transactional(
         &mut self,
         identity: &GroupIdentity,
         commits: &[OffsetCommit],
-        transactional: bool,
         now: Now,
     ) -> Result<(), GroupError> {
-        let state = self.groups.entry(identity.group.clone()).or_default();
-        state
-            .members
-            .check_commit(identity, transactional, now.monotonic)?;
-        for commit in commits {
-            self.partition(&commit.partition)?;
+        self.members_of(&identity.group)
+            .check_commit(identity, true, now.monotonic)?;
+        match self.unknown_topic(commits) {
+            Some(topic) => Err(GroupError::TopicRefused(topic)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn members_of(&mut self, group: &str) -> &mut Group {
+        &mut self.groups.entry(group.to_owned()).or_default().members
+    }
+
+    /// The topic of the first partition that does not exist.
+    fn unknown_topic(&mut self, commits: &[OffsetCommit]) -> Option<TopicName> {
+        let mut partitions = commits.iter().map(|commit| &commit.partition);
+        let unknown = partitions.find(|partition| self.partition(partition).is_err());
+        unknown.map(|partition| partition.topic.clone())
     }
 
     /// The committed offset of each of `partitions`.

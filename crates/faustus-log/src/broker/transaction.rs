@@ -189,7 +189,7 @@ impl Broker {
         if let Err(error) = self.transaction(handle) {
             return Err(self.give_up(handle, error));
         }
-        if let Err(error) = self.check_commit(identity, &commits, true, now) {
+        if let Err(error) = self.check_transactional(identity, &commits, now) {
             let group = &identity.group;
             let text = format!("offsets for group {group} are refused, {error}");
             return Err(self.give_up(handle, TransportError::Aborted(text)));

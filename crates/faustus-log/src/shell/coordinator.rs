@@ -86,10 +86,11 @@ impl Coordinator for Member {
     ) -> BoxFuture<'_, Result<(), GroupError>> {
         Box::pin(async move {
             identity.group.clone_from(&self.group);
-            let done = self
+            let (done, unknown) = self
                 .shared
                 .call(|broker, now| broker.commit_offsets(&identity, offsets, now))?;
-            Ok(done.finished().await?)
+            done.finished().await?;
+            unknown.map_or(Ok(()), |topic| Err(GroupError::TopicRefused(topic)))
         })
     }
 

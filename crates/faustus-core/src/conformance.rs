@@ -7,7 +7,9 @@
 
 mod admin;
 mod cancellation;
+mod cancelled_members;
 mod cleaning;
+mod cuts;
 mod groups;
 mod limits;
 mod offsets;
@@ -30,6 +32,7 @@ use crate::{BoxFuture, Clock, Transport};
 
 pub use admin::*;
 pub use cancellation::*;
+pub use cancelled_members::*;
 pub use cleaning::*;
 pub use groups::*;
 pub use limits::*;
@@ -93,7 +96,7 @@ macro_rules! transport_conformance {
             absent_and_empty_keys_and_values_differ
             time_stamps_are_the_producers
             partitions_are_apart
-            a_record_is_stored_once
+            consecutive_calls_store_each_record_once
             a_reader_starts_where_it_is_told
             a_waiting_reader_wakes_up
             readers_do_not_disturb_each_other
@@ -148,14 +151,21 @@ macro_rules! transport_conformance {
             a_topic_made_again_is_another
             committed_offsets_go_with_their_topic
             a_reader_of_a_deleted_topic_ends
+            a_producer_is_made_after_a_cut_making
             a_cut_publish_stores_each_record_at_most_once
+            a_cut_publish_in_a_transaction_stores_each_record_at_most_once
+            records_of_a_cut_publish_can_be_sent_again
             a_cut_commit_is_all_or_nothing
             a_cut_begin_or_abort_leaves_the_id_usable
-            a_cut_join_is_lost_by_the_session_timeout
-            a_cut_sync_may_be_repeated
-            a_cut_commit_of_offsets_is_all_or_nothing
             a_cut_read_leaves_no_trace
             cut_calls_of_the_admin_leave_it_usable
+            cut_questions_to_the_admin_can_be_asked_again
+            a_cut_join_is_lost_by_the_session_timeout
+            a_cut_sync_may_be_repeated
+            a_cut_heartbeat_may_be_repeated
+            a_cut_leave_may_be_repeated
+            a_cut_commit_of_offsets_is_all_or_nothing
+            a_cut_fetch_of_offsets_may_be_repeated
         }
     };
     (@cases $attributes:tt $harness:tt $($case:ident)*) => {

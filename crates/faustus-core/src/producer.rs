@@ -69,7 +69,8 @@ pub trait TransactionalProducer: Producer {
     /// [`TransportError::Invalid`] if one is open already; [`Fenced`](TransportError::Fenced).
     fn begin(&mut self) -> BoxFuture<'_, Result<(), TransportError>>;
 
-    /// Stores `offsets` for the group and makes everything in the transaction visible.
+    /// Stores `offsets` for the group and makes everything in the transaction visible. Readers and
+    /// the group may come to see it a moment after this call.
     ///
     /// # Errors
     ///

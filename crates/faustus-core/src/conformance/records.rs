@@ -139,8 +139,8 @@ pub async fn partitions_are_apart(harness: &dyn Harness) {
     }
 }
 
-/// A record is stored once, however many calls are made one after the other.
-pub async fn a_record_is_stored_once(harness: &dyn Harness) {
+/// Each record of calls that are made one after the other is stored, once and in order.
+pub async fn consecutive_calls_store_each_record_once(harness: &dyn Harness) {
     let rig = Rig::new(harness).await;
     let partition = rig.partition().await;
     let mut producer = rig.producer().await;

@@ -4,7 +4,6 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -100,6 +99,11 @@ impl<'a> Rig<'a> {
         };
         let results = self.admin.create_topics(std::slice::from_ref(&new)).await;
         assert_eq!(results.expect("topics can be made"), [Ok(())]);
+        self.wait_for(name).await;
+    }
+
+    /// Waits until a new topic can be used.
+    pub(super) async fn wait_for(&self, name: &TopicName) {
         self.eventually("a new topic", || async {
             let described = self.admin.describe_topics(std::slice::from_ref(name)).await;
             described.ok()?.pop()?
@@ -250,14 +254,4 @@ pub(super) fn values(records: &[Rec]) -> Vec<&str> {
         .iter()
         .map(|record| record.value.as_deref().unwrap_or_default())
         .collect()
-}
-
-/// Polls `future` so often without waiting, then drops it; gives its result if it had one.
-pub(super) fn cut<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut cx = Context::from_waker(Waker::noop());
-    (0..polls).find_map(|_| match future.as_mut().poll(&mut cx) {
-        Poll::Ready(result) => Some(result),
-        Poll::Pending => None,
-    })
 }

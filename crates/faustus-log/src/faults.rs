@@ -11,7 +11,7 @@ mod writing;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use faustus_core::{GroupError, TransportError};
+use faustus_core::{GroupError, TopicName, TransportError};
 use parking_lot::Mutex;
 
 use crate::ids::Ids;
@@ -80,6 +80,9 @@ pub enum Fault {
     Delay(Duration),
     /// A coordinator answers so; a call of another kind fails with the text of it.
     Answer(GroupError),
+    /// A publish takes the records for all topics but this one, and refuses those for this one; in a
+    /// transaction it takes none. A call of another kind fails as [`Unauthorized`](TransportError::Unauthorized).
+    Refuse(TopicName),
 }
 
 impl Fault {
@@ -107,10 +110,16 @@ impl Fault {
         Self::Before(TransportError::Full("injected".into()))
     }
 
-    /// The topic is forbidden.
+    /// The whole call is forbidden.
     #[must_use]
     pub fn forbidden() -> Self {
         Self::Before(TransportError::Unauthorized("injected".into()))
+    }
+
+    /// Records for `topic` are forbidden.
+    #[must_use]
+    pub fn refuse(topic: &str) -> Self {
+        Self::Refuse(topic.into())
     }
 }
 

@@ -1,6 +1,11 @@
 //! What a fault is called in each kind of call.
 
-use faustus_core::{GroupError, PublishError, TransportError};
+use faustus_core::{GroupError, PublishError, TopicName, TransportError};
+
+/// Why records for `topic` are not taken.
+pub(super) fn forbidden(topic: &TopicName) -> String {
+    format!("injected: topic {topic} is forbidden")
+}
 
 /// An error of a call that can be injected.
 pub(super) trait Injected: From<TransportError> {

@@ -9,7 +9,11 @@ use faustus_core::{
     BoxFuture, Fetched, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError,
 };
 
-use super::{Call, Fault, Site, error::Injected, transport::Gate};
+use super::{
+    Call, Fault, Site,
+    error::{Injected, forbidden},
+    transport::Gate,
+};
 
 pub(super) struct Readers {
     pub(super) inner: Arc<dyn Log>,
@@ -85,6 +89,9 @@ impl PartitionReader for Reader {
                         }
                         Some(Fault::Before(error) | Fault::After(error)) => error,
                         Some(Fault::Answer(answer)) => TransportError::answer(answer),
+                        Some(Fault::Refuse(topic)) => {
+                            TransportError::Unauthorized(forbidden(&topic))
+                        }
                         Some(Fault::Cut(_)) => TransportError::Unavailable("injected".into()),
                     };
                     self.held = Held::No;

@@ -4,7 +4,7 @@ use std::{future, sync::Arc, time::Duration};
 
 use faustus_core::{
     BatchBuilder, BoxFuture, Clock, GroupError, GroupIdentity, NewTopic, Offset, OffsetCommit,
-    OffsetSpec, Outgoing, ReadOptions, Timestamp, TopicConfig, TopicPartition,
+    OffsetSpec, Outgoing, PublishError, ReadOptions, Timestamp, TopicConfig, TopicPartition,
     TransactionalProducer, Transport, TransportError,
 };
 
@@ -58,12 +58,20 @@ impl Test {
     }
 
     fn records(&self) -> Vec<Outgoing> {
-        let mut builder = BatchBuilder::new();
-        builder.push(Timestamp(1), None, Some(b"v"));
-        vec![Outgoing {
-            partition: self.partition.clone(),
-            batch: builder.build(),
-        }]
+        one(self.partition.clone())
+    }
+
+    /// A record for a topic that is made if need be.
+    async fn to(&self, topic: &str) -> Vec<Outgoing> {
+        let new = NewTopic {
+            name: topic.into(),
+            partitions: 1,
+            replicas: None,
+            config: TopicConfig::default(),
+        };
+        let made = self.transport.admin().create_topics(&[new]).await;
+        made.unwrap();
+        one(TopicPartition::new(topic, 0))
     }
 
     async fn end(&self) -> Offset {
@@ -93,6 +101,13 @@ impl Test {
     }
 }
 
+fn one(partition: TopicPartition) -> Vec<Outgoing> {
+    let mut builder = BatchBuilder::new();
+    builder.push(Timestamp(1), None, Some(b"v"));
+    let batch = builder.build();
+    vec![Outgoing { partition, batch }]
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_nth_call_that_fits_fails_and_others_do_not() {
     let test = Test::new().await;
@@ -117,6 +132,43 @@ async fn a_condition_picks_the_calls() {
     test.faults
         .add(forbidden.when(|site| site.topics == ["topic"]));
     assert!(producer.publish(test.records()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forbidden_topic_refuses_its_records_and_no_others() {
+    let test = Test::new().await;
+    let mut outgoing = test.to("other").await;
+    outgoing.extend(test.records());
+    outgoing.extend(test.to("other").await);
+    let mut producer = test.transport.producer().await.unwrap();
+    let forbidden = Rule::new(Call::Publish, Fault::refuse("other")).always();
+    test.faults.add(forbidden);
+    let error = producer.publish(outgoing).await.unwrap_err();
+    let PublishError::Refused(refusals) = error else {
+        panic!("{error:?}");
+    };
+    let places: Vec<_> = refusals.iter().map(|r| (r.outgoing, r.record)).collect();
+    assert_eq!(places, [(0, 0), (2, 0)]);
+    assert_eq!(test.end().await, Offset(1), "the other topic's is stored");
+    assert!(producer.publish(test.records()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_with_a_forbidden_topic_cannot_be_committed() {
+    let test = Test::new().await;
+    let mut producer = test.transaction().await;
+    let outgoing = test.to("other").await;
+    test.faults
+        .add(Rule::new(Call::Publish, Fault::refuse("other")));
+    let refused = producer.publish(outgoing).await;
+    assert!(matches!(refused, Err(PublishError::Refused(_))));
+    let nobody = GroupIdentity::none("group");
+    let committed = producer.commit(&nobody, test.offsets()).await;
+    assert!(matches!(committed, Err(TransportError::Aborted(_))));
+    assert_eq!(test.committed(true).await, Ok(false));
+    producer.begin().await.unwrap();
+    producer.publish(test.records()).await.unwrap();
+    producer.commit(&nobody, test.offsets()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

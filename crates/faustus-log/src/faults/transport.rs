@@ -15,7 +15,11 @@ use faustus_core::{
     TransportTraits,
 };
 
-use super::{Call, Fault, Faults, Site, error::Injected, reading, writing};
+use super::{
+    Call, Fault, Faults, Site,
+    error::{Injected, forbidden},
+    reading, writing,
+};
 
 /// A transport whose calls fail or wait as [`Faults`] say.
 ///
@@ -52,17 +56,17 @@ impl Gate {
         site: Site<'_>,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let (delay, fault) = self.faults.at(&site);
+        let fault = self.due(&site).await;
+        carry_out(fault, call).await
+    }
+
+    /// The fault of the call at `site`, whose delay is over.
+    pub(super) async fn due(&self, site: &Site<'_>) -> Option<Fault> {
+        let (delay, fault) = self.faults.at(site);
         if !delay.is_zero() {
             self.clock.sleep(delay).await;
         }
-        match fault {
-            None | Some(Fault::Delay(_)) => call.await,
-            Some(Fault::Before(error)) => Err(error.into()),
-            Some(Fault::Answer(answer)) => Err(E::answer(answer)),
-            Some(Fault::After(error)) => call.await.and_then(|_| Err(error.into())),
-            Some(Fault::Cut(polls)) => cut(polls, call).await,
-        }
+        fault
     }
 
     async fn pass_on<T, E: Injected>(
@@ -78,6 +82,21 @@ impl Gate {
             topics,
         };
         self.pass(site, future).await
+    }
+}
+
+/// Makes a call with this fault.
+pub(super) async fn carry_out<T, E: Injected>(
+    fault: Option<Fault>,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match fault {
+        None | Some(Fault::Delay(_)) => call.await,
+        Some(Fault::Before(error)) => Err(error.into()),
+        Some(Fault::Answer(answer)) => Err(E::answer(answer)),
+        Some(Fault::Refuse(topic)) => Err(TransportError::Unauthorized(forbidden(&topic)).into()),
+        Some(Fault::After(error)) => call.await.and_then(|_| Err(error.into())),
+        Some(Fault::Cut(polls)) => cut(polls, call).await,
     }
 }
 
@@ -157,6 +176,7 @@ impl Transport for FaultyTransport {
                 inner,
                 gate: self.gate.clone(),
                 id: transactional_id.to_owned(),
+                doomed: None,
             });
             Ok(producer)
         })

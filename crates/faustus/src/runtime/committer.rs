@@ -115,7 +115,9 @@ impl Committer {
     /// An end that leaves nothing stored, unless that is not known.
     fn ended(&mut self, outcome: Outcome) -> Outcome {
         match (std::mem::take(&mut self.unknown), outcome) {
-            (true, Outcome::Failed(reason) | Outcome::Lost(reason)) => Outcome::Unknown(reason),
+            (true, Outcome::Failed(reason) | Outcome::Denied(reason) | Outcome::Lost(reason)) => {
+                Outcome::Unknown(reason)
+            }
             (_, outcome) => outcome,
         }
     }
@@ -123,7 +125,7 @@ impl Committer {
     async fn in_one_transaction(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
         let (permit, committing) = self.permit(epoch).await?;
         if self.transactional.is_none() {
-            self.prepare().await.map_err(lost_or_again)?;
+            self.prepare().await.map_err(not_prepared)?;
         }
         if self.unknown {
             let committed = self.was_committed(epoch).await?;
@@ -175,9 +177,12 @@ impl Committer {
                 self.unknown = true;
                 Stop::Again(reason)
             }
-            TransportError::Full(_) | TransportError::Corrupt(_) | TransportError::Closed => {
+            TransportError::Full(_)
+            | TransportError::Corrupt(_)
+            | TransportError::Closed
+            | TransportError::Unauthorized(_) => {
                 self.abort().await;
-                Stop::End(Outcome::Failed(error.to_string()))
+                Stop::End(failed(error))
             }
             error => {
                 self.abort().await;
@@ -218,7 +223,7 @@ impl Committer {
                 ) => {
                     self.clock.sleep(AGAIN).await;
                 }
-                Err(error) => return Err(Stop::End(Outcome::Failed(error.to_string()))),
+                Err(error) => return Err(Stop::End(group_failed(error))),
             }
         }
     }
@@ -245,7 +250,7 @@ impl Committer {
             ));
         }
         if self.producer.is_none() {
-            self.prepare().await.map_err(lost_or_again)?;
+            self.prepare().await.map_err(not_prepared)?;
         }
         let Some(producer) = self.producer.as_mut() else {
             return Err(Stop::Again("no producer".to_owned()));
@@ -259,7 +264,7 @@ impl Committer {
             }
             PublishError::Transport(error) => {
                 self.producer = None;
-                Stop::End(Outcome::Failed(error.to_string()))
+                Stop::End(failed(error))
             }
         })
     }
@@ -286,7 +291,7 @@ impl Committer {
                 Err(error @ (GroupError::UnknownMember | GroupError::FencedInstance)) => {
                     return Err(Stop::End(Outcome::Lost(error.to_string())));
                 }
-                Err(error) => return Err(Stop::End(Outcome::Failed(error.to_string()))),
+                Err(error) => return Err(Stop::End(group_failed(error))),
             }
             self.clock.sleep(AGAIN).await;
         }
@@ -314,10 +319,26 @@ async fn publish_transaction(
     producer.publish(epoch.outgoing.clone()).await
 }
 
-fn lost_or_again(error: TransportError) -> Stop {
+fn not_prepared(error: TransportError) -> Stop {
     match error {
         TransportError::Fenced(reason) => Stop::End(Outcome::Lost(reason)),
+        TransportError::Unauthorized(reason) => Stop::End(Outcome::Denied(reason)),
         error => Stop::Again(error.to_string()),
+    }
+}
+
+/// The end of an epoch whose call is not made again.
+fn failed(error: TransportError) -> Outcome {
+    match error {
+        TransportError::Unauthorized(reason) => Outcome::Denied(reason),
+        error => Outcome::Failed(error.to_string()),
+    }
+}
+
+fn group_failed(error: GroupError) -> Outcome {
+    match error {
+        GroupError::Transport(error) => failed(error),
+        error => Outcome::Failed(error.to_string()),
     }
 }
 

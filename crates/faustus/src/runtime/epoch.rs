@@ -48,6 +48,8 @@ pub(crate) enum Outcome {
     Refused(Vec<Refusal>),
     /// None of it counts.
     Failed(String),
+    /// None of it counts, for want of a permission that has nothing to do with single records.
+    Denied(String),
     /// None of it counts, and the tasks belong to somebody else by now or soon.
     Lost(String),
     /// Nobody could find out whether it counts.

@@ -283,6 +283,9 @@ impl LaneCore {
     /// The event in flight counts as done without having had an effect.
     pub(crate) fn skip(&self) {
         self.roll_back();
+        if let Some(event) = self.current.borrow().as_ref() {
+            self.task.note(event.writer(), Note::Skip);
+        }
         self.failure.borrow_mut().take();
         self.replay.set(false);
         self.complete();

@@ -88,7 +88,9 @@ pub(crate) struct TaskCore {
 pub(crate) enum Note {
     /// The log refused what its event did: it fails with this error, once.
     Refused(Error),
-    /// It is passed over.
+    /// It is passed over, each time it comes until that is committed. To forget it at a rollback
+    /// would be to fail again: two records that the log refuses would take back each other's skip
+    /// for ever.
     Skip,
 }
 
@@ -171,13 +173,16 @@ impl TaskCore {
             .retain(|record, _| record.offset >= sources[record.source].cut);
     }
 
-    /// What was decided for a record, told once.
+    /// What was decided for a record.
     pub(crate) fn take_note(&self, event: &InFlight) -> Option<Note> {
         let mut notes = self.notes.borrow_mut();
         if notes.is_empty() {
             return None;
         }
-        notes.remove(&event.writer())
+        match notes.get(&event.writer())? {
+            Note::Skip => Some(Note::Skip),
+            Note::Refused(_) => notes.remove(&event.writer()),
+        }
     }
 
     /// Numbers a batch that `readers` agents read; `position` is the position after it.

@@ -13,6 +13,7 @@ mod basics;
 mod chaos;
 mod crashes;
 mod failures;
+mod forbidden;
 mod outcomes;
 mod prefix;
 mod readers;

@@ -272,6 +272,7 @@ impl WorkerThread {
                 Outcome::Committed => self.committed(&under_way),
                 Outcome::Refused(refusals) => self.refused(&under_way, &refusals),
                 Outcome::Failed(reason) => self.roll_back(&reason),
+                Outcome::Denied(reason) => self.denied(&under_way, &reason),
                 Outcome::Lost(reason) => {
                     tracing::warn!(%reason, "epoch is not stored, its tasks are no longer ours");
                     self.roll_back(&reason);
@@ -306,6 +307,20 @@ impl WorkerThread {
             }
         }
         self.roll_back("a table's store failed");
+    }
+
+    /// No event is at fault, and nothing helps but a permission: the epoch's tasks wait for it.
+    fn denied(&mut self, under_way: &UnderWay, reason: &str) {
+        self.roll_back(reason);
+        for key in &under_way.tasks {
+            let task = self.tasks.get_mut(key).map(|task| &mut task.state);
+            if let Some(State::Running(running)) = task {
+                running.park(Parked {
+                    record: None,
+                    reason: format!("the log lets this worker store nothing: {reason}"),
+                });
+            }
+        }
     }
 
     /// Only the log knows where the epoch's tasks are: those that are still ours are recovered anew.

@@ -76,6 +76,8 @@ pub trait TransactionalProducer: Producer {
     ///
     /// - [`TransportError::Aborted`]: none of it will be seen. Also when the group's generation or
     ///   member is not the current one; then the text says so.
+    /// - [`TransportError::Unauthorized`]: none of it will be seen; a permission for the group or
+    ///   for the topic of an offset lacks.
     /// - [`TransportError::Fenced`]: none of it will be seen, and this producer is at its end.
     /// - [`TransportError::OutcomeUnknown`]: the committed offsets, fetched with
     ///   `require_stable`, tell which. This producer must be made anew.

@@ -9,11 +9,11 @@ use std::{
 use faustus_core::{TopicId, TopicName, TopicPartition, TransportError};
 use parking_lot::Mutex;
 
-use crate::net::{Cluster, known_topic};
+use crate::net::{Cluster, TopicMetadata, known_topic};
 
 /// How long an entry serves a reader, which must notice a topic made anew.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long an entry serves a producer.
+/// How long an entry serves a producer, unless it forbids to write.
 const KEPT: Duration = Duration::from_secs(60);
 /// The settings that decide what a broker refuses.
 const LIMITS: &[&str] = &[
@@ -40,6 +40,8 @@ pub(crate) struct TopicInfo {
 /// What brokers take for a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
+    /// They take records of this client.
+    pub writable: bool,
     /// The largest record batch, in bytes.
     pub max_batch: usize,
     /// Records must have a key.
@@ -54,6 +56,7 @@ impl Default for Limits {
     /// Kafka's own defaults.
     fn default() -> Self {
         Self {
+            writable: true,
             max_batch: 1_048_588,
             keys: false,
             after_max: i64::MAX,
@@ -71,6 +74,7 @@ impl Limits {
         let number = |key: &str| config.get(key)?.parse::<i64>().ok();
         let distance = |key: &str| number(key).filter(|_| create_time).unwrap_or(i64::MAX);
         Self {
+            writable: true,
             max_batch: number("max.message.bytes")
                 .and_then(|bytes| usize::try_from(bytes).ok())
                 .unwrap_or(standard.max_batch),
@@ -83,11 +87,14 @@ impl Limits {
     }
 }
 
+/// A topic, or that this client may not even know of it.
+pub(crate) type Found = Result<Arc<TopicInfo>, TransportError>;
+
 /// Topics by name.
 #[derive(Debug)]
 pub(crate) struct Directory {
     cluster: Arc<Cluster>,
-    known: Mutex<HashMap<TopicName, (Instant, Arc<TopicInfo>)>>,
+    known: Mutex<HashMap<TopicName, (Instant, Found)>>,
 }
 
 impl Directory {
@@ -99,8 +106,13 @@ impl Directory {
     }
 
     /// What is known of `topic` without asking, for a producer.
-    pub(crate) fn known(&self, topic: &TopicName) -> Option<Arc<TopicInfo>> {
-        self.younger(topic, KEPT)
+    pub(crate) fn known(&self, topic: &TopicName) -> Option<Found> {
+        let found = self.younger(topic, KEPT)?;
+        if found.as_ref().is_ok_and(|topic| topic.limits.writable) {
+            return Some(found);
+        }
+        // Somebody may have been given the permission, and waits for it to have its effect.
+        self.younger(topic, FRESH)
     }
 
     /// Forgets `topic`, which was made, removed or found to be otherwise.
@@ -109,10 +121,7 @@ impl Directory {
     }
 
     /// Looks `topics` up, unless that was done a moment ago; none may be missing.
-    pub(crate) async fn look_up(
-        &self,
-        topics: &[TopicName],
-    ) -> Result<Vec<Arc<TopicInfo>>, TransportError> {
+    pub(crate) async fn look_up(&self, topics: &[TopicName]) -> Result<Vec<Found>, TransportError> {
         let missing: Vec<TopicName> = topics
             .iter()
             .filter(|topic| self.younger(topic, FRESH).is_none())
@@ -123,26 +132,22 @@ impl Directory {
             let at = Instant::now();
             let metadata = self.cluster.metadata(Some(&missing)).await?;
             let names: Vec<&TopicName> = missing.iter().collect();
-            // Without the permission to read settings Kafka's defaults are assumed.
-            let configs = match self.cluster.topic_configs(&names, Some(LIMITS)).await {
-                Err(TransportError::Unauthorized(_)) => BTreeMap::new(),
-                configs => configs?,
-            };
+            let configs = self.cluster.topic_configs(&names, Some(LIMITS)).await?;
             for topic in &missing {
-                let metadata = known_topic(&metadata, topic).inspect_err(|_| self.forget(topic))?;
-                let info = Arc::new(TopicInfo {
-                    name: topic.clone(),
-                    id: metadata.id,
-                    partitions: u32::try_from(metadata.leaders.len()).unwrap_or(u32::MAX),
-                    limits: configs
-                        .get(topic)
-                        .map(Limits::from_config)
-                        .unwrap_or_default(),
-                });
-                self.known
-                    .lock()
-                    .insert(topic.clone(), (at, Arc::clone(&info)));
-                found.insert(topic, info);
+                let entry = match known_topic(&metadata, topic) {
+                    Ok(metadata) => {
+                        // Without the permission to read settings Kafka's defaults are assumed.
+                        let config = configs.get(topic).and_then(|config| config.as_ref().ok());
+                        Ok(Arc::new(TopicInfo::new(metadata, config)))
+                    }
+                    Err(hidden @ TransportError::Unauthorized(_)) => Err(hidden),
+                    Err(error) => {
+                        self.forget(topic);
+                        return Err(error);
+                    }
+                };
+                self.known.lock().insert(topic.clone(), (at, entry.clone()));
+                found.insert(topic, entry);
             }
         }
         topics
@@ -156,14 +161,26 @@ impl Directory {
             .collect()
     }
 
-    fn younger(&self, topic: &TopicName, age: Duration) -> Option<Arc<TopicInfo>> {
+    fn younger(&self, topic: &TopicName, age: Duration) -> Option<Found> {
         let known = self.known.lock();
-        let (at, info) = known.get(topic)?;
-        (at.elapsed() < age).then(|| Arc::clone(info))
+        let (at, found) = known.get(topic)?;
+        (at.elapsed() < age).then(|| found.clone())
     }
 }
 
 impl TopicInfo {
+    fn new(metadata: &TopicMetadata, config: Option<&BTreeMap<String, String>>) -> Self {
+        Self {
+            name: metadata.name.clone(),
+            id: metadata.id,
+            partitions: u32::try_from(metadata.leaders.len()).unwrap_or(u32::MAX),
+            limits: Limits {
+                writable: metadata.writable,
+                ..config.map(Limits::from_config).unwrap_or_default()
+            },
+        }
+    }
+
     /// The partition's number as librdkafka has it.
     pub(crate) fn native_partition(
         &self,
@@ -196,6 +213,7 @@ mod tests {
             ("message.timestamp.after.max.ms", "3600000"),
         ]);
         let expected = Limits {
+            writable: true,
             max_batch: 2000,
             keys: true,
             after_max: 3_600_000,

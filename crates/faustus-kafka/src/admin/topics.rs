@@ -21,6 +21,9 @@ use crate::{
 /// The number that the protocol has for topics among resources.
 const TOPIC_RESOURCE: i8 = 2;
 
+/// A topic's settings by name.
+type Settings = BTreeMap<String, String>;
+
 impl Cluster {
     pub(super) async fn create_topics(
         &self,
@@ -137,27 +140,28 @@ impl Cluster {
         }
         let names: Vec<&TopicName> = existing.keys().copied().collect();
         let mut configs = self.topic_configs(&names, None).await?;
-        Ok(topics
-            .iter()
-            .map(|topic| {
-                let metadata = existing.get(topic)?;
-                Some(TopicDescription {
-                    name: metadata.name.clone(),
-                    id: metadata.id,
-                    partitions: u32::try_from(metadata.leaders.len()).unwrap_or(u32::MAX),
-                    // Deleted between the two requests: as good as deleted before.
-                    config: configs.remove(topic)?,
-                })
-            })
-            .collect())
+        let describe = |topic: &TopicName| {
+            let metadata = existing.get(topic)?;
+            // Deleted between the two requests: as good as deleted before.
+            let config = configs.remove(topic)?;
+            Some(config.map(|config| TopicDescription {
+                name: metadata.name.clone(),
+                id: metadata.id,
+                partitions: u32::try_from(metadata.leaders.len()).unwrap_or(u32::MAX),
+                config,
+            }))
+        };
+        let described = topics.iter().map(describe);
+        described.map(Option::transpose).collect()
     }
 
-    /// The effective settings of `topics`, all or those named `keys`; no entry for one that does not exist.
+    /// The effective settings of `topics`, all or those named `keys`, or that this client may not
+    /// know them; no entry for a topic that does not exist.
     pub(crate) async fn topic_configs(
         &self,
         topics: &[&TopicName],
         keys: Option<&[&str]>,
-    ) -> Result<BTreeMap<TopicName, BTreeMap<String, String>>, TransportError> {
+    ) -> Result<BTreeMap<TopicName, Result<Settings, TransportError>>, TransportError> {
         if topics.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -188,7 +192,7 @@ impl Cluster {
                     let configs = result.configs.into_iter().filter_map(|config| {
                         Some((config.name.to_string(), config.value?.to_string()))
                     });
-                    found.insert(topic, configs.collect());
+                    found.insert(topic, Ok(configs.collect()));
                 }
                 Some(ResponseError::UnknownTopicOrPartition) => {}
                 Some(code) => {
@@ -196,7 +200,12 @@ impl Cluster {
                         .error_message
                         .as_ref()
                         .map_or("", |text| text.as_str());
-                    return Err(topic_error(code, &topic, text));
+                    match topic_error(code, &topic, text) {
+                        forbidden @ TransportError::Unauthorized(_) => {
+                            found.insert(topic, Err(forbidden));
+                        }
+                        error => return Err(error),
+                    }
                 }
             }
         }

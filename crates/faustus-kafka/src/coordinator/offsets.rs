@@ -71,11 +71,15 @@ impl Group {
                 .any(|partition| partition.error_code == code.code())
         });
         let topic = TopicName::from(refused.map_or("", |topic| topic.name.0.as_str()));
-        if refuses_topic(Some(code)) {
-            return Err(GroupError::TopicRefused(topic));
-        }
-        let context = format!("commit of {topic} in group {}", self.id.0.as_str());
-        Err(group_error(CallError::refused(code, context)))
+        Err(match code {
+            ResponseError::UnknownTopicOrPartition | ResponseError::UnknownTopicId => {
+                GroupError::TopicRefused(topic)
+            }
+            code => group_error(CallError::refused(
+                code,
+                format!("commit of {topic} in group {}", self.id.0.as_str()),
+            )),
+        })
     }
 
     pub(super) async fn fetch_offsets(

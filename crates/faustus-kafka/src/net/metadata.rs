@@ -14,6 +14,10 @@ use crate::error::{CallError, topic_error};
 
 /// Version 10 brought topic ids, with Kafka 2.8.
 const METADATA_VERSION: i16 = 12;
+/// The bit of the operation that a producer needs among those that a broker allows.
+const WRITE: i32 = 1 << 4;
+/// What a broker says that does not tell what it allows.
+const NOT_TOLD: i32 = i32::MIN;
 
 /// A topic that exists.
 #[derive(Clone, Debug)]
@@ -24,6 +28,9 @@ pub(crate) struct TopicMetadata {
     pub id: TopicId,
     /// The leader of each partition, `None` while it has none.
     pub leaders: Vec<Option<i32>>,
+    /// Whether this client may write to it. Only told of topics that were asked for by name; else
+    /// it is taken for granted.
+    pub writable: bool,
 }
 
 /// Topics by name; `Err` with the broker's code for one that it does not describe.
@@ -49,6 +56,7 @@ impl Cluster {
                 .collect()
         };
         let request = MetadataRequest::default()
+            .with_include_topic_authorized_operations(topics.is_some())
             .with_topics(topics.map(wanted))
             .with_allow_auto_topic_creation(false);
         let answer = self.call(target, &request, METADATA_VERSION, limit).await?;
@@ -73,6 +81,7 @@ impl Cluster {
                         name: name.clone(),
                         id: TopicId(topic.topic_id.as_u128()),
                         leaders,
+                        writable: may_write(topic.topic_authorized_operations),
                     })
                 }
             };
@@ -139,6 +148,10 @@ pub(crate) fn known_topic<'a>(
     }
 }
 
+fn may_write(operations: i32) -> bool {
+    operations == NOT_TOLD || operations & WRITE != 0
+}
+
 fn first_passing_error(topics: &Topics) -> Option<(&TopicName, ResponseError)> {
     topics.iter().find_map(|(topic, entry)| match entry {
         Err(code) if code.is_retriable() && *code != ResponseError::UnknownTopicOrPartition => {
@@ -146,4 +159,17 @@ fn first_passing_error(topics: &Topics) -> Option<(&TopicName, ResponseError)> {
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broker_that_tells_can_forbid_to_write() {
+        assert!(may_write(NOT_TOLD));
+        assert!(may_write(1 << 3 | 1 << 4 | 1 << 8));
+        assert!(!may_write(1 << 3 | 1 << 8), "reads and describes");
+        assert!(!may_write(0));
+    }
 }

@@ -130,9 +130,8 @@ impl Fetcher {
     ) -> Result<KafkaReader, TransportError> {
         let topics = std::slice::from_ref(&partition.topic);
         let found = self.directory.look_up(topics).await?;
-        let info = found
-            .first()
-            .ok_or_else(|| TransportError::UnknownTopic(partition.topic.clone()))?;
+        let unknown = || Err(TransportError::UnknownTopic(partition.topic.clone()));
+        let info = &found.into_iter().next().unwrap_or_else(unknown)?;
         info.native_partition(&partition)?;
         if from < Offset::ZERO {
             return Err(self.cluster.out_of_range(&partition, from).await);

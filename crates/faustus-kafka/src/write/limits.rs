@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use faustus_core::RecordRef;
 
-use crate::directory::Limits;
+use crate::directory::{Found, Limits};
 
 /// The head of a record batch, in bytes.
 pub(super) const BATCH_HEAD: usize = 61;
@@ -42,8 +42,17 @@ fn varint(length: usize) -> usize {
     bits.div_ceil(7) as usize
 }
 
+/// Why the brokers never take `record` for `topic`, if so.
+pub(super) fn refuse(record: RecordRef<'_>, topic: &Found, now: i64) -> Option<String> {
+    match topic {
+        Ok(topic) if topic.limits.writable => exceeds(record, &topic.limits, now),
+        Ok(topic) => Some(format!("this client may not write to topic {}", topic.name)),
+        Err(hidden) => Some(hidden.to_string()),
+    }
+}
+
 /// Why brokers with these limits never take `record`, if so.
-pub(super) fn refuse(record: RecordRef<'_>, limits: &Limits, now: i64) -> Option<String> {
+fn exceeds(record: RecordRef<'_>, limits: &Limits, now: i64) -> Option<String> {
     let size = alone(record);
     if size > limits.max_batch {
         return Some(format!(
@@ -111,8 +120,8 @@ mod tests {
             max_batch,
             ..Limits::default()
         };
-        assert_eq!(refuse(batch.get(0), &limits(size), 5), None);
-        let reason = refuse(batch.get(0), &limits(size - 1), 5).unwrap();
+        assert_eq!(exceeds(batch.get(0), &limits(size), 5), None);
+        let reason = exceeds(batch.get(0), &limits(size - 1), 5).unwrap();
         assert!(reason.contains("max.message.bytes"), "{reason}");
     }
 
@@ -122,8 +131,8 @@ mod tests {
             keys: true,
             ..Limits::default()
         };
-        assert!(refuse(one(5, None, Some(b"v")).get(0), &limits, 5).is_some());
-        assert_eq!(refuse(one(5, Some(b""), None).get(0), &limits, 5), None);
+        assert!(exceeds(one(5, None, Some(b"v")).get(0), &limits, 5).is_some());
+        assert_eq!(exceeds(one(5, Some(b""), None).get(0), &limits, 5), None);
     }
 
     #[test]
@@ -134,7 +143,8 @@ mod tests {
             ..Limits::default()
         };
         let now = 100 * HOUR;
-        let refused = |timestamp| refuse(one(timestamp, None, None).get(0), &limits, now).is_some();
+        let refused =
+            |timestamp| exceeds(one(timestamp, None, None).get(0), &limits, now).is_some();
         assert!(refused(now + HOUR + 60_000) && refused(now - HOUR - 60_000));
         assert!(!refused(now + HOUR + 1) && !refused(now - HOUR - 1) && !refused(now));
     }

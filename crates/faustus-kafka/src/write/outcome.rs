@@ -18,6 +18,10 @@ pub(super) enum Meaning {
     Gone,
     /// Another producer has the id.
     Fenced,
+    /// This client may write nothing at all.
+    Barred,
+    /// It was dropped, because of another record if in a transaction.
+    Dropped,
     /// It was not delivered for now.
     Undelivered,
 }
@@ -34,8 +38,9 @@ pub(super) fn meaning(code: RDKafkaErrorCode) -> Meaning {
         | Code::InvalidTimestamp
         | Code::PolicyViolation
         | Code::UnsupportedForMessageFormat
-        | Code::TopicAuthorizationFailed
-        | Code::ClusterAuthorizationFailed => Meaning::Refused,
+        | Code::TopicAuthorizationFailed => Meaning::Refused,
+        Code::ClusterAuthorizationFailed => Meaning::Barred,
+        Code::PurgeQueue | Code::PurgeInflight => Meaning::Dropped,
         Code::InvalidDifferentRecord => Meaning::Innocent,
         Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
             Meaning::Gone
@@ -46,11 +51,13 @@ pub(super) fn meaning(code: RDKafkaErrorCode) -> Meaning {
 }
 
 /// The answer to a publish of `outgoing`, of which everything was reported in `call` but what was
-/// refused beforehand.
+/// refused beforehand. In a transaction, of which nothing is ever seen once a record of it failed, it
+/// is the refused records that matter.
 pub(super) fn answer(
     call: &Call,
     outgoing: &[Outgoing],
     mut refused: BTreeMap<(usize, usize), String>,
+    in_transaction: bool,
 ) -> Result<Published, PublishError> {
     let mut worst: Option<&Failed> = None;
     let mut innocent = BTreeMap::new();
@@ -71,8 +78,13 @@ pub(super) fn answer(
             }
         }
     }
-    if let Some(failed) = worst {
-        return Err(transport_error(call, outgoing, failed).into());
+    let refused_alone = |worst: &Failed| {
+        in_transaction && !refused.is_empty() && meaning(worst.why.code) != Meaning::Fenced
+    };
+    if let Some(failed) = worst
+        && !refused_alone(failed)
+    {
+        return Err(transport_error(call, outgoing, failed, in_transaction).into());
     }
     if refused.is_empty() {
         // Nobody owns up, yet none of them was stored.
@@ -95,14 +107,21 @@ pub(super) fn answer(
 
 fn gravity(failed: &Failed) -> u8 {
     match meaning(failed.why.code) {
-        Meaning::Fenced => 3,
-        _ if failed.why.perhaps_stored => 2,
-        Meaning::Gone => 1,
-        _ => 0,
+        Meaning::Fenced => 5,
+        _ if failed.why.perhaps_stored => 4,
+        Meaning::Barred => 3,
+        Meaning::Gone => 2,
+        Meaning::Dropped => 0,
+        _ => 1,
     }
 }
 
-fn transport_error(call: &Call, outgoing: &[Outgoing], failed: &Failed) -> TransportError {
+fn transport_error(
+    call: &Call,
+    outgoing: &[Outgoing],
+    failed: &Failed,
+    in_transaction: bool,
+) -> TransportError {
     let (batch, _) = call.place(failed.record);
     let partition = &outgoing[batch].partition;
     let text = format!("{partition}: {}", failed.why.code);
@@ -112,6 +131,8 @@ fn transport_error(call: &Call, outgoing: &[Outgoing], failed: &Failed) -> Trans
             TransportError::UnknownPartition(partition.clone())
         }
         (Meaning::Gone, _) => TransportError::UnknownTopic(partition.topic.clone()),
+        (Meaning::Barred, _) => TransportError::Unauthorized(text),
+        (Meaning::Dropped, _) if in_transaction => TransportError::Aborted(text),
         _ if failed.why.perhaps_stored || call.stored > 0 => {
             TransportError::OutcomeUnknown(format!(
                 "{text}; {} of the call's records were stored, {} not or perhaps",
@@ -137,6 +158,13 @@ mod tests {
     fn outcome(
         reports: [Result<i64, (RDKafkaErrorCode, bool)>; 4],
     ) -> Result<Published, PublishError> {
+        outcome_of(reports, false)
+    }
+
+    fn outcome_of(
+        reports: [Result<i64, (RDKafkaErrorCode, bool)>; 4],
+        in_transaction: bool,
+    ) -> Result<Published, PublishError> {
         let mut builder = BatchBuilder::new();
         builder.push(Timestamp(1), None, None);
         builder.push(Timestamp(1), None, None);
@@ -161,7 +189,7 @@ mod tests {
             });
         }
         let call = calls.end(slot).unwrap();
-        answer(&call, &outgoing, BTreeMap::new())
+        answer(&call, &outgoing, BTreeMap::new(), in_transaction)
     }
 
     #[test]
@@ -232,5 +260,47 @@ mod tests {
             error,
             PublishError::Transport(TransportError::UnknownTopic("a".into()))
         );
+    }
+
+    #[test]
+    fn who_was_dropped_for_a_refused_record_does_not_hide_it_in_a_transaction() {
+        let dropped = Err((RDKafkaErrorCode::PurgeQueue, false));
+        let forbidden = Err((RDKafkaErrorCode::TopicAuthorizationFailed, false));
+        let reports = [Ok(1), dropped, forbidden, dropped];
+        let PublishError::Refused(refusals) = outcome_of(reports, true).unwrap_err() else {
+            panic!("only the refused record matters");
+        };
+        assert_eq!((refusals[0].outgoing, refusals[0].record), (1, 0));
+        // Outside of one, it matters that not all others were stored.
+        assert!(matches!(
+            outcome_of(reports, false).unwrap_err(),
+            PublishError::Transport(TransportError::OutcomeUnknown(_))
+        ));
+    }
+
+    #[test]
+    fn records_dropped_for_no_reason_that_is_told_abort_their_transaction() {
+        let dropped = Err((RDKafkaErrorCode::PurgeQueue, false));
+        let error = outcome_of([Ok(1), dropped, dropped, Ok(2)], true).unwrap_err();
+        assert!(matches!(
+            error,
+            PublishError::Transport(TransportError::Aborted(_))
+        ));
+        let timeout = Err((RDKafkaErrorCode::MessageTimedOut, false));
+        let error = outcome_of([timeout, dropped, dropped, dropped], true).unwrap_err();
+        let unavailable = matches!(
+            error,
+            PublishError::Transport(TransportError::Unavailable(_))
+        );
+        assert!(unavailable, "the reason is known: {error:?}");
+    }
+
+    #[test]
+    fn a_client_that_may_write_nothing_blames_no_record() {
+        let barred = Err((RDKafkaErrorCode::ClusterAuthorizationFailed, false));
+        assert!(matches!(
+            outcome([barred; 4]).unwrap_err(),
+            PublishError::Transport(TransportError::Unauthorized(_))
+        ));
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     background::Background,
-    directory::{Directory, Limits, TopicInfo},
+    directory::{Directory, Found, Limits},
 };
 
 /// What all idempotent producers of a transport share; started with the first.
@@ -101,7 +101,7 @@ pub(super) struct Lookup {
 
 impl Lookup {
     /// The topic of each of `outgoing`, whose partitions exist.
-    async fn topics(&self, outgoing: &[Outgoing]) -> Result<Vec<Arc<TopicInfo>>, TransportError> {
+    async fn topics(&self, outgoing: &[Outgoing]) -> Result<Vec<Found>, TransportError> {
         if let Some(known) = self.known(outgoing)? {
             return Ok(known);
         }
@@ -142,8 +142,9 @@ impl Lookup {
         if !guilty.is_empty() {
             return PublishError::Refused(guilty);
         }
-        let limits = |topics: &[Arc<TopicInfo>]| -> Vec<Limits> {
-            topics.iter().map(|topic| topic.limits).collect()
+        let limits = |topics: &[Found]| -> Vec<Limits> {
+            let topics = topics.iter().flatten();
+            topics.map(|topic| topic.limits).collect()
         };
         match before {
             Ok(Some(before)) if limits(&before) != limits(&topics) => {
@@ -157,30 +158,53 @@ impl Lookup {
         }
     }
 
+    /// What became of a transaction that failed for no reason of these records that is known: where
+    /// a topic is forbidden, librdkafka drops the records of all topics and does not tell.
+    pub(super) async fn explain(
+        &self,
+        outgoing: &[Outgoing],
+        failed: TransportError,
+    ) -> PublishError {
+        for outgoing in outgoing {
+            self.directory.forget(&outgoing.partition.topic);
+        }
+        let guilty = match self.topics(outgoing).await {
+            Ok(topics) => guilty(outgoing, &topics),
+            Err(_) => Vec::new(),
+        };
+        if guilty.is_empty() {
+            failed.into()
+        } else {
+            PublishError::Refused(guilty)
+        }
+    }
+
     /// As [`topics`](Self::topics); `None` if a topic has to be asked for.
-    fn known(&self, outgoing: &[Outgoing]) -> Result<Option<Vec<Arc<TopicInfo>>>, TransportError> {
+    fn known(&self, outgoing: &[Outgoing]) -> Result<Option<Vec<Found>>, TransportError> {
         let mut topics = Vec::with_capacity(outgoing.len());
         for outgoing in outgoing {
-            let Some(info) = self.directory.known(&outgoing.partition.topic) else {
+            let Some(found) = self.directory.known(&outgoing.partition.topic) else {
                 return Ok(None);
             };
-            info.native_partition(&outgoing.partition)
-                // It may have grown since.
-                .inspect_err(|_| self.directory.forget(&outgoing.partition.topic))?;
-            topics.push(info);
+            if let Ok(info) = &found {
+                info.native_partition(&outgoing.partition)
+                    // It may have grown since.
+                    .inspect_err(|_| self.directory.forget(&outgoing.partition.topic))?;
+            }
+            topics.push(found);
         }
         Ok(Some(topics))
     }
 }
 
 /// The records that their topics never take.
-fn guilty(outgoing: &[Outgoing], topics: &[Arc<TopicInfo>]) -> Vec<Refusal> {
+fn guilty(outgoing: &[Outgoing], topics: &[Found]) -> Vec<Refusal> {
     let now = limits::now();
     let batches = outgoing.iter().zip(topics).enumerate();
     let refused = batches.flat_map(|(index, (outgoing, topic))| {
         let records = outgoing.batch.iter().enumerate();
         records.filter_map(move |(record, found)| {
-            let reason = limits::refuse(found, &topic.limits, now)?;
+            let reason = limits::refuse(found, topic, now)?;
             Some(Refusal {
                 outgoing: index,
                 record,

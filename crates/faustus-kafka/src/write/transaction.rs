@@ -184,9 +184,17 @@ impl Worker {
                 client.send_offsets(group, offsets, limit)
             });
             if let Err(error) = sent {
+                let reason = offsets_refused(&error, group);
                 return match verdict(&error) {
                     Verdict::Dead => Err(self.die(refused(&error))),
-                    Verdict::Retry | Verdict::Abort => self.give_up(offsets_refused(&error, group)),
+                    Verdict::Retry | Verdict::Abort if is_forbidden(error.code) => {
+                        let ended = self.give_up(reason.clone());
+                        ended.map_err(|error| match error {
+                            TransportError::Aborted(_) => TransportError::Unauthorized(reason),
+                            error => error,
+                        })
+                    }
+                    Verdict::Retry | Verdict::Abort => self.give_up(reason),
                 };
             }
         }
@@ -307,6 +315,15 @@ fn is_fenced(code: RDKafkaErrorCode) -> bool {
             | Code::InvalidProducerEpoch
             | Code::InvalidProducerIdMapping
             | Code::TransactionCoordinatorFenced
+    )
+}
+
+/// Whether this client may not commit offsets for the group, or not of a topic.
+fn is_forbidden(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed
     )
 }
 

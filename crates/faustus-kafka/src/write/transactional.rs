@@ -118,6 +118,9 @@ impl Producer for KafkaTransactionalProducer {
                 Ok(Err(PublishError::Refused(suspects))) => {
                     Err(self.lookup.judge(&outgoing, suspects).await)
                 }
+                Ok(Err(PublishError::Transport(failed @ TransportError::Aborted(_)))) => {
+                    Err(self.lookup.explain(&outgoing, failed).await)
+                }
                 Ok(published) => published,
                 Err(_) => Err(given_up().into()),
             }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     config::BATCH_BYTES,
-    directory::{Directory, TopicInfo},
+    directory::{Directory, Found},
     native::{Client, Delivery, Events, Kind, NativeError, Topic, Undelivered},
     thread,
 };
@@ -54,7 +54,7 @@ pub(super) enum Command {
 pub(super) struct Publish {
     pub outgoing: Vec<Outgoing>,
     /// The topic of each, with its partition looked up.
-    pub topics: Vec<Arc<TopicInfo>>,
+    pub topics: Vec<Found>,
     pub reply: oneshot::Sender<Result<Published, PublishError>>,
 }
 
@@ -211,7 +211,7 @@ impl Worker {
         for (index, (outgoing, info)) in publish.outgoing.iter().zip(&publish.topics).enumerate() {
             let lane = self.lane(&outgoing.partition, info);
             for (record_index, record) in outgoing.batch.iter().enumerate() {
-                if let Some(reason) = limits::refuse(record, &info.limits, now) {
+                if let Some(reason) = limits::refuse(record, info, now) {
                     refused.insert((index, record_index), reason);
                 } else {
                     self.hand_over(&lane, record, slot, number);
@@ -287,11 +287,14 @@ impl Worker {
     }
 
     /// The way to `partition`.
-    fn lane(&mut self, partition: &TopicPartition, info: &TopicInfo) -> Result<Lane, Undelivered> {
+    fn lane(&mut self, partition: &TopicPartition, found: &Found) -> Result<Lane, Undelivered> {
         let lost = |code| Undelivered {
             code,
             perhaps_stored: false,
         };
+        let info = found
+            .as_ref()
+            .map_err(|_| lost(RDKafkaErrorCode::TopicAuthorizationFailed))?;
         let number = info
             .native_partition(partition)
             .map_err(|_| lost(RDKafkaErrorCode::UnknownPartition))?;
@@ -348,7 +351,12 @@ impl Worker {
             let Some(call) = self.calls.lock().end(slot) else {
                 continue;
             };
-            let mut answer = answer(&call, &pending.publish.outgoing, pending.refused);
+            let mut answer = answer(
+                &call,
+                &pending.publish.outgoing,
+                pending.refused,
+                self.transaction.is_some(),
+            );
             if let Err(error) = &mut answer {
                 self.learn(error);
             }
@@ -366,8 +374,7 @@ impl Worker {
         }
         pending.isolated = true;
         let suspect = |failed: &mut Failed| match failed.why.code {
-            RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed => false,
+            RDKafkaErrorCode::TopicAuthorizationFailed => false,
             code => matches!(meaning(code), Meaning::Refused | Meaning::Innocent),
         };
         let mut suspects = self.calls.lock().refill(slot, suspect);

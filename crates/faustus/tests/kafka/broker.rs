@@ -73,20 +73,11 @@ pub(crate) async fn alter(log: &dyn Transport, topic: &str, key: &str, value: &s
 /// Asks for the change with one `IncrementalAlterConfigs` request; gives the topic's error code.
 fn alter_config(address: &str, topic: &str, key: &str, value: &str) -> io::Result<i16> {
     const INCREMENTAL_ALTER_CONFIGS: i16 = 44;
-    const VERSION: i16 = 0;
     const TOPIC: u8 = 2;
     const SET: u8 = 0;
-    let text = |text: &str| {
-        let length = i16::try_from(text.len()).unwrap().to_be_bytes();
-        [&length, text.as_bytes()].concat()
-    };
     let one = 1_i32.to_be_bytes();
-    let request = [
-        &INCREMENTAL_ALTER_CONFIGS.to_be_bytes()[..],
-        &VERSION.to_be_bytes(),
-        &7_i32.to_be_bytes(), // correlation id
-        &text("test"),
-        &one,
+    let body = [
+        &one[..],
         &[TOPIC],
         &text(topic),
         &one,
@@ -96,12 +87,34 @@ fn alter_config(address: &str, topic: &str, key: &str, value: &str) -> io::Resul
         &[0], // not only to validate
     ]
     .concat();
+    let answer = ask(address, (INCREMENTAL_ALTER_CONFIGS, 0), &body)?;
+    // Throttle time, the number of topics, the code of the first.
+    Ok(i16::from_be_bytes([answer[8], answer[9]]))
+}
+
+/// Makes one request of this kind and version; gives the body of the answer.
+pub(crate) fn ask(address: &str, kind: (i16, i16), body: &[u8]) -> io::Result<Vec<u8>> {
+    let request = [
+        &kind.0.to_be_bytes()[..],
+        &kind.1.to_be_bytes(),
+        &7_i32.to_be_bytes(), // correlation id
+        &text("test"),
+        body,
+    ]
+    .concat();
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     let length = u32::try_from(request.len()).unwrap().to_be_bytes();
     socket.write_all(&[&length[..], &request].concat())?;
-    // Length, correlation id, throttle time, the number of topics, the code of the first.
-    let mut answer = [0; 18];
+    let mut length = [0; 4];
+    socket.read_exact(&mut length)?;
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
     socket.read_exact(&mut answer)?;
-    Ok(i16::from_be_bytes([answer[16], answer[17]]))
+    Ok(answer.split_off(4))
+}
+
+/// A text as requests hold it.
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    let length = i16::try_from(text.len()).unwrap().to_be_bytes();
+    [&length, text.as_bytes()].concat()
 }

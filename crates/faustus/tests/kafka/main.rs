@@ -1,7 +1,8 @@
 //! Whole applications on a real Kafka.
 //!
 //! All tests share one broker, and each has names of its own there; those that harm the broker start
-//! another. What an application has done is read by a committed reader outside of it.
+//! another, those about permissions share another. What an application has done is read by a
+//! committed reader outside of it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
@@ -15,8 +16,10 @@ mod common;
 mod blocked;
 mod broker;
 mod failures;
+mod forbidden;
 mod outage;
 mod outcomes;
+mod permissions;
 mod prefix;
 mod state;
 mod stores;

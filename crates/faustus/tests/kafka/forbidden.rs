@@ -1,0 +1,175 @@
+//! Records for a topic that the broker forbids after their event completed.
+
+use std::time::Duration;
+
+use faustus::{FailurePolicy, Guarantee, prelude::*};
+use faustus_core::{Offset, TopicPartition};
+
+use crate::{
+    broker::{connect_to, settings},
+    common::{Outside, Running, both, check, until},
+    permissions::{Taken, give_back, guarded, take},
+};
+
+#[derive(Clone)]
+struct Desk {
+    open: Topic<String>,
+    closed: Topic<String>,
+}
+
+/// Passes events on: those that begin with a `c` to the closed topic.
+async fn sort(State(desk): State<Desk>, mut events: Stream<String>) -> faustus::Result {
+    while let Some(event) = events.next().await? {
+        if event.starts_with('c') {
+            event.send(&desk.closed, &**event, &event)?;
+        } else {
+            event.send(&desk.open, &**event, &event)?;
+        }
+    }
+    Ok(())
+}
+
+/// A worker that has written to two topics, one of which is then forbidden.
+struct Test {
+    outside: Outside,
+    worker: Running,
+    open: String,
+    closed: String,
+    /// Where the events are that send to the forbidden topic, among others.
+    bad: Vec<(TopicPartition, Offset)>,
+}
+
+impl Test {
+    async fn new(name: &str, guarantee: Guarantee, policy: FailurePolicy, taken: Taken) -> Self {
+        let bootstrap = guarded().bootstrap();
+        let outside = Outside::new(&connect_to(&bootstrap).await);
+        let [events, open, closed] =
+            ["events", "open", "closed"].map(|topic| format!("{name}-{topic}"));
+        let app = App::new(name);
+        let source = app.topic::<String>(&events).partitions(1);
+        let state = Desk {
+            open: app.topic(&open).partitions(2),
+            closed: app.topic(&closed).partitions(1),
+        };
+        let app = app.with_state(state);
+        let app = app.agent(&format!("{name}-sort"), &source, |a| {
+            a.on_failure(policy).run(sort)
+        });
+        let log = connect_to(&bootstrap).await;
+        let worker = Running::start(app, &log, settings(guarantee)).await;
+        outside
+            .send(&events, [("k", r#""a0""#), ("k", r#""c0""#)])
+            .await;
+        outside.settle(&[&worker]).await;
+        take(&closed, taken).await;
+        let values = ["a1", "c1", "b2", "c2", "a3"];
+        let values = values.map(|event| ("k", format!("{event:?}")));
+        let sent = outside.send(&events, values).await;
+        Self {
+            outside,
+            worker,
+            open,
+            closed,
+            bad: vec![sent[1].clone(), sent[3].clone()],
+        }
+    }
+
+    async fn parked(&self) {
+        until(async || {
+            let parked = self.worker.parked().await;
+            let refused = matches!(&parked[..], [(0, why)] if why.contains("refused"));
+            check(refused, parked)
+        })
+        .await;
+    }
+
+    async fn goes_on(&self) {
+        until(async || check(self.worker.parked().await.is_empty(), "parked")).await;
+        self.outside.settle(&[&self.worker]).await;
+    }
+
+    /// The events that came through to a topic, each as often as is promised.
+    async fn came(&self, topic: &str, guarantee: Guarantee) -> Vec<String> {
+        let records = self.outside.records(topic).await;
+        let mut came: Vec<String> = records.iter().map(|record| record.key.clone()).collect();
+        came.sort();
+        if guarantee == Guarantee::AtLeastOnce {
+            came.dedup();
+        }
+        came
+    }
+
+    /// All good events came through and no bad ones.
+    async fn check_good(&self, guarantee: Guarantee) {
+        let open = self.came(&self.open, guarantee).await;
+        assert_eq!(open, ["a0", "a1", "a3", "b2"], "{}", self.open);
+        give_back(&self.closed).await;
+        let closed = self.came(&self.closed, guarantee).await;
+        assert_eq!(closed, ["c0"], "{}", self.closed);
+    }
+}
+
+const BOTH: [(&str, Taken); 2] = [
+    ("unwritable", Taken::Writing),
+    ("hidden", Taken::Everything),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_send_to_a_forbidden_topic_are_skipped_alone() {
+    for (what, taken) in BOTH {
+        both(&format!("{what}-skip"), async |name, guarantee| {
+            let test = Test::new(name, guarantee, FailurePolicy::Skip, taken).await;
+            test.outside.settle(&[&test.worker]).await;
+            test.check_good(guarantee).await;
+        })
+        .await;
+    }
+}
+
+async fn are_parked(name: &str, policy: FailurePolicy, taken: Taken) {
+    both(name, async |name, guarantee| {
+        let test = Test::new(name, guarantee, policy, taken).await;
+        test.parked().await;
+        for (partition, offset) in &test.bad {
+            test.worker.handle.skip(partition, *offset);
+        }
+        test.goes_on().await;
+        test.check_good(guarantee).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_send_to_a_forbidden_topic_are_parked_until_they_are_skipped() {
+    let retry = FailurePolicy::Retry {
+        max: 3,
+        backoff: Duration::from_millis(100),
+    };
+    for (what, taken) in BOTH {
+        are_parked(&format!("{what}-retry"), retry, taken).await;
+        are_parked(&format!("{what}-park"), FailurePolicy::Park, taken).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_event_goes_on_when_its_topic_is_permitted() {
+    for (what, taken) in BOTH {
+        both(&format!("{what}-permitted"), async |name, guarantee| {
+            let test = Test::new(name, guarantee, FailurePolicy::Park, taken).await;
+            test.parked().await;
+            give_back(&test.closed).await;
+            until(async || {
+                test.worker.handle.resume();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                check(test.worker.parked().await.is_empty(), "parked")
+            })
+            .await;
+            test.outside.settle(&[&test.worker]).await;
+            let open = test.came(&test.open, guarantee).await;
+            assert_eq!(open, ["a0", "a1", "a3", "b2"], "{name}");
+            let closed = test.came(&test.closed, guarantee).await;
+            assert_eq!(closed, ["c0", "c1", "c2"], "{name}");
+        })
+        .await;
+    }
+}

@@ -61,7 +61,8 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     ///
     /// `worker` (also without a command) runs until Ctrl-C or `SIGTERM`, then finishes what is in
     /// flight; a second one ends it at once. Exit codes: 0 all finished and stored, 1 an error, 2
-    /// wrong arguments, 3 something was not finished in time and will be done again.
+    /// wrong arguments, 3 something was not finished in time and will be done again, 130 ended at
+    /// once by a second signal.
     ///
     /// Messages go to standard error; the variable `RUST_LOG` says which, as in `faustus=debug`.
     #[must_use]

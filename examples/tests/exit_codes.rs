@@ -1,0 +1,80 @@
+//! The exit codes of `App::main`, as the shell sees them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{
+    WORD_COUNT,
+    program::{Output, Program},
+};
+use rustix::process::Signal;
+
+const NEVER_DONE: &str = env!("CARGO_BIN_EXE_never_done");
+
+/// Starts the program that never gets done, and waits until it has its event in hand.
+fn with_an_event_in_hand(log: &str) -> Program {
+    let mut program = Program::start(NEVER_DONE, &["worker", "--log", log]);
+    program.until("event in hand", |output, line| {
+        (output == Output::Out && line == "has an event in hand").then_some(())
+    });
+    program
+}
+
+#[test]
+fn all_finished_and_stored_is_0_after_either_signal() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut program = Program::start(WORD_COUNT, &["worker", "--log", "memory://"]);
+        program.until_worker_says("tasks assigned");
+        assert_eq!(program.end(signal), Some(0));
+    }
+}
+
+#[test]
+fn an_error_is_1_and_said() {
+    let program = Program::start(WORD_COUNT, &["worker", "--log", "carrier://pigeon"]);
+    let (status, said) = program.ended();
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("carrier://pigeon"), "{said}");
+}
+
+#[test]
+fn a_second_worker_on_a_directory_is_an_error_that_leaves_the_first_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().to_str().unwrap();
+    let mut first = Program::start(WORD_COUNT, &["worker", "--log", log]);
+    first.until_worker_says("tasks assigned");
+    let (status, said) = Program::start(WORD_COUNT, &["worker", "--log", log]).ended();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains(log), "{said}");
+    assert_eq!(first.end(Signal::INT), Some(0));
+}
+
+#[test]
+fn wrong_arguments_are_2() {
+    for wrong in [
+        &["walker"][..],
+        &["worker", "--exactly-twice"],
+        &["worker", "--skip", "orders@3"],
+    ] {
+        let (status, said) = Program::start(WORD_COUNT, wrong).ended();
+        assert_eq!(status.code(), Some(2), "{wrong:?}: {said}");
+    }
+}
+
+#[test]
+fn an_event_that_does_not_get_done_in_time_is_3_and_comes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().to_str().unwrap();
+    let program = with_an_event_in_hand(log);
+    assert_eq!(program.end(Signal::INT), Some(3));
+    with_an_event_in_hand(log);
+}
+
+#[test]
+fn a_second_signal_is_130_at_once() {
+    let mut program = with_an_event_in_hand("memory://");
+    program.signal(Signal::INT);
+    program.until_worker_says("once more ends it at once");
+    assert_eq!(program.end(Signal::INT), Some(130));
+}

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    time::Duration,
 };
 
 use super::{
@@ -22,8 +23,8 @@ enum Choice {
     GiveUp(u32),
     TakePermit(u32),
     ReturnPermit(u32),
-    /// Time passes until something is due, though messages are under way.
-    Due,
+    /// Time passes, perhaps though messages are under way.
+    Pass(Duration),
     Misfortune(Misfortune),
 }
 
@@ -38,8 +39,8 @@ enum Misfortune {
 }
 
 /// All that can happen now.
-fn choices(world: &World) -> Vec<Choice> {
-    let mut choices = vec![ordinary(world)];
+fn choices(world: &World, slow: Option<u32>) -> Vec<Choice> {
+    let mut choices = vec![ordinary(world, slow)];
     let mut add = |choice| {
         if !choices.contains(&choice) {
             choices.push(choice);
@@ -66,29 +67,43 @@ fn choices(world: &World) -> Vec<Choice> {
         add(Choice::Deliver(message));
         add(Choice::Misfortune(Misfortune::Lose(message)));
     }
-    add(Choice::Due);
+    add(Choice::Pass(world.idle()));
     add(Choice::Misfortune(Misfortune::Sleep));
     choices
 }
 
-/// What happens next if all goes well; commits run until they are held.
-fn ordinary(world: &World) -> Choice {
+/// How long a slow runtime takes to do what it is told: a little less than it may.
+const SLOWLY: Duration = Duration::from_millis(3900);
+
+/// What happens next if all goes well, though one runtime may be `slow`; commits run until they are
+/// held.
+fn ordinary(world: &World, slow: Option<u32>) -> Choice {
+    let mut idle = world.idle();
     for (id, node) in &world.nodes {
-        let next = if node.gate.is_none() && !node.permits.is_empty() {
-            Choice::ReturnPermit(*id)
-        } else if !node.events.is_empty() {
+        if node.gate.is_none() && !node.permits.is_empty() {
+            return Choice::ReturnPermit(*id);
+        }
+        if node.may_commit() {
+            return Choice::TakePermit(*id);
+        }
+        let next = if !node.events.is_empty() {
             Choice::Take(*id)
         } else if !node.revoking.is_empty() {
             Choice::GiveUp(*id)
-        } else if node.may_commit() {
-            Choice::TakePermit(*id)
         } else {
             continue;
         };
-        return next;
+        let at = match slow == Some(*id) {
+            true => node.told + SLOWLY,
+            false => world.now,
+        };
+        if at <= world.now {
+            return next;
+        }
+        idle = idle.min(at - world.now);
     }
     match world.net.is_empty() {
-        true => Choice::Due,
+        true => Choice::Pass(idle),
         false => Choice::Deliver(0),
     }
 }
@@ -100,7 +115,7 @@ fn choose(world: &mut World, choice: Choice) {
         Choice::GiveUp(id) => world.give_up(id),
         Choice::TakePermit(id) => world.take_permit(id),
         Choice::ReturnPermit(id) => world.return_permit(id),
-        Choice::Due => world.pass(world.idle()),
+        Choice::Pass(time) => world.pass(time),
         Choice::Misfortune(Misfortune::Lose(message)) => world.lose(message),
         Choice::Misfortune(Misfortune::Sleep) => world.pass(SESSION),
         Choice::Misfortune(Misfortune::Die(id)) => {
@@ -123,6 +138,8 @@ fn choose(world: &mut World, choice: Choice) {
 /// Everything that can happen from some moments on.
 #[derive(Default)]
 struct Exploration {
+    /// Whose runtime takes its time.
+    slow: Option<u32>,
     /// The states seen, with how many misfortunes were left, and how many steps then.
     seen: HashMap<(u64, u8), usize>,
     /// How many different ends were reached, all of which came out well.
@@ -140,9 +157,9 @@ impl Exploration {
         if steps == 0 {
             self.ends += 1;
             let _told = Script(script);
-            return check_end(world.clone());
+            return self.check_end(world.clone());
         }
-        for choice in choices(world) {
+        for choice in choices(world, self.slow) {
             let left = match choice {
                 Choice::Misfortune(_) if misfortunes == 0 => continue,
                 Choice::Misfortune(_) => misfortunes - 1,
@@ -159,24 +176,29 @@ impl Exploration {
             script.pop();
         }
     }
-}
 
-/// From here on all goes well.
-fn check_end(mut world: World) {
-    world.settle(SESSION);
-    // A join of a dead process that arrives late fences the living one, as with the random scripts.
-    let ended = |n: &Node| n.member.status().state == "ended";
-    let fenced = world.nodes.iter().filter(|(_, n)| ended(n));
-    for id in fenced.map(|(id, _)| *id).collect::<Vec<u32>>() {
-        let instance = world.nodes.remove(&id).unwrap().instance;
-        world.start_one(instance.as_deref());
+    /// From here on all goes well.
+    fn check_end(&self, mut world: World) {
+        let until = world.now + SESSION;
+        while world.now < until {
+            let next = ordinary(&world, self.slow);
+            choose(&mut world, next);
+        }
+        // A join of a dead process that arrives late fences the living one, as with the random
+        // scripts.
+        let ended = |n: &Node| n.member.status().state == "ended";
+        let fenced = world.nodes.iter().filter(|(_, n)| ended(n));
+        for id in fenced.map(|(id, _)| *id).collect::<Vec<u32>>() {
+            let instance = world.nodes.remove(&id).unwrap().instance;
+            world.start_one(instance.as_deref());
+        }
+        let deadline = world.now + ENOUGH;
+        while world.now < deadline && !world.is_stable() {
+            world.settle(SESSION);
+        }
+        assert_settled(&world);
+        assert!(world.is_stable(), "a task is with nobody");
     }
-    let deadline = world.now + ENOUGH;
-    while world.now < deadline && !world.is_stable() {
-        world.settle(SESSION);
-    }
-    assert_settled(&world);
-    assert!(world.is_stable(), "a task is with nobody");
 }
 
 /// Tells which script it was if it fails.
@@ -191,28 +213,32 @@ impl Drop for Script<'_> {
 }
 
 /// The moments from now on until all is settled and has been for a while.
-fn course(world: &mut World, moments: &mut Vec<World>) {
-    let end = world.now + SESSION;
+fn course(world: &mut World, slow: Option<u32>, moments: &mut Vec<World>) {
+    let end = world.now + 2 * SESSION;
     while world.now < end {
         moments.push(world.clone());
-        let next = ordinary(world);
+        let next = ordinary(world, slow);
         choose(world, next);
     }
     assert_settled(world);
 }
 
-/// How many ends there are within `steps` of any moment in the life of two members.
-fn explore(instances: [Option<&str>; 2], steps: usize) -> usize {
+/// How many ends there are within `steps` of any moment in the life of two members, of which the
+/// runtime of the `slow` one takes its time.
+fn explore(instances: [Option<&str>; 2], slow: Option<u32>, steps: usize) -> usize {
     let mut moments = Vec::new();
     let mut world = World::default();
     world.partitions = PARTITIONS;
     let first = world.start_one(instances[0]);
-    course(&mut world, &mut moments);
+    course(&mut world, slow, &mut moments);
     world.start_one(instances[1]);
-    course(&mut world, &mut moments);
+    course(&mut world, slow, &mut moments);
     choose(&mut world, Choice::Misfortune(Misfortune::Die(first)));
-    course(&mut world, &mut moments);
-    let mut exploration = Exploration::default();
+    course(&mut world, slow, &mut moments);
+    let mut exploration = Exploration {
+        slow,
+        ..Exploration::default()
+    };
     for moment in &moments {
         exploration.explore(moment, &mut Vec::new(), steps, 1);
     }
@@ -221,12 +247,20 @@ fn explore(instances: [Option<&str>; 2], steps: usize) -> usize {
 
 #[test]
 fn whatever_happens_in_a_few_steps_no_task_is_with_two_and_in_the_end_each_is_with_one() {
-    let ends = explore([None, None], 3);
+    let ends = explore([None, None], None, 3);
     assert!(ends > 8_000, "only {ends}");
 }
 
 #[test]
+fn whatever_happens_while_a_runtime_takes_its_time_is_as_harmless() {
+    for slow in [1, 2] {
+        let ends = explore([None, None], Some(slow), 2);
+        assert!(ends > 2_000, "only {ends}");
+    }
+}
+
+#[test]
 fn whatever_happens_to_static_members_in_a_few_steps_is_as_harmless() {
-    let ends = explore([Some("one"), Some("two")], 2);
+    let ends = explore([Some("one"), Some("two")], None, 2);
     assert!(ends > 2_000, "only {ends}");
 }

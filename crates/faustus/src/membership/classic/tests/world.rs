@@ -47,6 +47,8 @@ pub(super) struct Node {
     pub(super) events: VecDeque<GroupEvent>,
     /// All events that the runtime has taken.
     pub(super) log: Vec<GroupEvent>,
+    /// When the runtime was told something last.
+    pub(super) told: Duration,
     pub(super) gate: Option<GroupIdentity>,
     term: u32,
     pub(super) permits: Vec<(u32, GroupIdentity)>,
@@ -94,6 +96,7 @@ impl World {
             revoking: VecDeque::new(),
             events: VecDeque::new(),
             log: Vec::new(),
+            told: Duration::ZERO,
             gate: None,
             term: 0,
             permits: Vec::new(),
@@ -153,6 +156,7 @@ impl World {
             Action::Tell(event) => {
                 node.lost_untaken += usize::from(matches!(event, GroupEvent::Lost { .. }));
                 node.events.push_back(event);
+                node.told = self.now;
             }
         }
     }

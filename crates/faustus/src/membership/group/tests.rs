@@ -83,6 +83,7 @@ async fn the_tasks_of_who_dies_are_taken_over_after_its_session() {
 #[tokio::test(start_paused = true)]
 async fn who_was_stopped_for_a_session_has_lost_all_and_comes_back() {
     let cluster = Cluster::new();
+    cluster.create_topic().await;
     let [first, second, third] = cluster.workers([None; 3]).await;
     let permit = first.group.permit().await.unwrap();
     first.pause.set(true);

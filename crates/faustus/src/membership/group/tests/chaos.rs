@@ -76,6 +76,7 @@ async fn commit(
 
 async fn run(seed: u64) {
     let mut cluster = Cluster::new();
+    cluster.create_topic().await;
     let healthy = Arc::clone(&cluster.log);
     let faults = faustus_log::Faults::new(seed);
     cluster.log = Arc::new(FaultyTransport::new(
@@ -83,14 +84,6 @@ async fn run(seed: u64) {
         Arc::clone(&cluster.clock),
         faults.clone(),
     ));
-    let admin = healthy.admin();
-    let topic = faustus_core::NewTopic {
-        name: "orders".into(),
-        partitions: 9,
-        replicas: None,
-        config: faustus_core::TopicConfig::default(),
-    };
-    admin.create_topics(&[topic]).await.unwrap();
     for call in [Call::Join, Call::Sync, Call::Heartbeat] {
         let unknown = TransportError::OutcomeUnknown("injected".into());
         for fault in [Fault::unavailable(), Fault::After(unknown), Fault::Cut(1)] {

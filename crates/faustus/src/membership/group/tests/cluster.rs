@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use faustus_core::{BoxFuture, Clock, Timestamp, Transport};
+use faustus_core::{BoxFuture, Clock, NewTopic, Timestamp, TopicConfig, Transport};
 use faustus_log::MemoryLog;
 use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::Instant};
@@ -30,6 +30,18 @@ impl Cluster {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::beginning_at(Timestamp(0)));
         let log = Arc::new(MemoryLog::new(Arc::clone(&clock), 1));
         Self { clock, log }
+    }
+
+    /// Makes the topic of the tasks, for whose partitions offsets can be committed then.
+    pub(super) async fn create_topic(&self) {
+        let topic = NewTopic {
+            name: "orders".into(),
+            partitions: 9,
+            replicas: None,
+            config: TopicConfig::default(),
+        };
+        let made = self.log.admin().create_topics(&[topic]).await.unwrap();
+        assert_eq!(made, [Ok(())]);
     }
 
     pub(super) fn config(instance: Option<&str>) -> MemberConfig {

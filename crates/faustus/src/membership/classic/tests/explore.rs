@@ -247,8 +247,8 @@ fn explore(instances: [Option<&str>; 2], slow: Option<u32>, steps: usize) -> usi
 
 #[test]
 fn whatever_happens_in_a_few_steps_no_task_is_with_two_and_in_the_end_each_is_with_one() {
-    let ends = explore([None, None], None, 3);
-    assert!(ends > 8_000, "only {ends}");
+    let ends = explore([None, None], None, 2);
+    assert!(ends > 2_000, "only {ends}");
 }
 
 #[test]

@@ -226,7 +226,13 @@ impl WorkerHandle {
         let ended = || Error::new(crate::ErrorKind::Lost, "the worker has ended");
         let (to, answer) = oneshot::channel();
         self.requests.send(request(to)).map_err(|_| ended())?;
-        let answers = join_all(answer.await.map_err(|_| ended())?).await;
+        let answers = tokio::select! {
+            biased;
+            answers = answer => answers.map_err(|_| ended())?,
+            // A request that is sent while the worker ends may be neither refused nor dropped.
+            () = self.requests.closed() => return Err(ended()),
+        };
+        let answers = join_all(answers).await;
         Ok(answers.into_iter().flatten().flatten().collect())
     }
 }

@@ -4,6 +4,8 @@
 //! copies them into the thread's [`EpochOutputs`], one batch per partition, each record with the
 //! record it came from, so that a record that the log refuses leads back to its event.
 
+use std::collections::BTreeSet;
+
 use faustus_core::{
     Batch, BatchBuilder, Outgoing, RecordRef, Timestamp, TopicName, TopicPartition,
 };
@@ -132,17 +134,21 @@ impl EpochOutputs {
         (outgoing, origins)
     }
 
-    /// Forgets what the events of `task` sent.
-    pub(crate) fn forget(&mut self, task: TaskKey) {
+    /// Forgets what the events of `tasks` sent.
+    pub(crate) fn forget(&mut self, tasks: &BTreeSet<TaskKey>) {
         for &(topic, partition) in &self.used {
             let pending = &mut self.topics[topic as usize][partition as usize];
-            if pending.origins.iter().all(|origin| origin.task != task) {
+            if pending
+                .origins
+                .iter()
+                .all(|origin| !tasks.contains(&origin.task))
+            {
                 continue;
             }
             let before = std::mem::take(pending);
             for (index, origin) in before.origins.into_iter().enumerate() {
                 let record = before.records.get(index);
-                if origin.task == task {
+                if tasks.contains(&origin.task) {
                     self.bytes -= record.bytes();
                 } else {
                     pending.records.push_record(record);

@@ -18,7 +18,7 @@ use super::{
     retirement::{Number, Retirement},
     shard::AnyShard,
     slots::{EventId, Writer},
-    thread::TaskKey,
+    thread::{TaskKey, Touch, Touched},
 };
 use crate::{Error, membership::TaskId};
 
@@ -70,6 +70,7 @@ pub(crate) struct TaskCore {
     /// Bytes of records whose events are in the epoch under way.
     cut_bytes: Cell<usize>,
     outputs: Rc<RefCell<EpochOutputs>>,
+    touch: Touch,
     /// Bytes delivered and not retired, as far as `progress` knows.
     bytes: Cell<usize>,
     /// No lane may take an event: the task is parked or about to be rolled back.
@@ -101,6 +102,7 @@ impl TaskCore {
         shards: Vec<Rc<dyn AnyShard>>,
         sources: Vec<SourceProgress>,
         outputs: Rc<RefCell<EpochOutputs>>,
+        touched: &Touched,
         stream_time: Timestamp,
     ) -> Self {
         Self {
@@ -115,6 +117,7 @@ impl TaskCore {
             retired_bytes: Cell::new(0),
             cut_bytes: Cell::new(0),
             outputs,
+            touch: touched.by(key),
             bytes: Cell::new(0),
             held: Cell::new(false),
             stream_time: Cell::new(stream_time),
@@ -130,6 +133,11 @@ impl TaskCore {
             .iter()
             .find(|shard| shard.table() == table)
             .map(Rc::clone)
+    }
+
+    /// Has the thread look at the task at the end of its round.
+    pub(crate) fn touch(&self) -> &Touch {
+        &self.touch
     }
 
     /// Decides what becomes of a record when it is taken.
@@ -161,6 +169,7 @@ impl TaskCore {
     /// What was cut is committed: nothing of it needs to be kept or remembered.
     pub(crate) fn committed(&self) {
         self.cut_bytes.set(0);
+        self.touch.tell();
         for source in self.sources.borrow_mut().iter_mut() {
             source.committed = source.cut;
         }
@@ -217,6 +226,7 @@ impl TaskCore {
             self.wait(&mut waiting, event, outputs);
             return;
         }
+        self.touch.tell();
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {
             if !outputs.is_empty() {
@@ -243,6 +253,7 @@ impl TaskCore {
     /// Something was written that belongs to no event: the next epoch holds it.
     pub(crate) fn wrote_alone(&self) {
         self.wrote_alone.set(true);
+        self.touch.tell();
     }
 
     /// Undoes what an event that has not completed wrote.

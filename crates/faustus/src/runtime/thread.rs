@@ -10,16 +10,18 @@
 //!
 //! It knows nothing of groups: what it works on is told by [`Command`]s.
 
+mod agenda;
 mod epochs;
 mod ready;
 mod running;
 
+pub(crate) use agenda::{Touch, Touched};
 pub(crate) use ready::{ReadyQueue, Token};
 pub(crate) use running::{Parked, Running};
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashSet},
     future::poll_fn,
     rc::Rc,
     sync::Arc,
@@ -38,6 +40,7 @@ use super::{
 };
 use crate::{Guarantee, Result, membership::TaskId};
 
+use agenda::Agenda;
 use epochs::UnderWay;
 
 /// Tells the tasks that a thread ever had apart.
@@ -147,6 +150,8 @@ pub(crate) struct WorkerThread {
     skips: Vec<(TopicPartition, Offset)>,
     next_key: TaskKey,
     ready: Arc<ReadyQueue>,
+    touched: Touched,
+    agenda: Agenda,
     outputs: Rc<RefCell<EpochOutputs>>,
     under_way: Option<UnderWay>,
     epoch_count: u64,
@@ -179,6 +184,8 @@ impl WorkerThread {
             skips: Vec::new(),
             next_key: 0,
             ready: Arc::default(),
+            touched: Touched::default(),
+            agenda: Agenda::default(),
             outputs: Rc::default(),
             under_way: None,
             epoch_count: 0,
@@ -201,7 +208,7 @@ impl WorkerThread {
         // After some rounds the runtime gets its turn, or its timers and sockets would starve.
         for _ in 0..16 {
             let now = self.context.clock.monotonic();
-            self.take_commands(cx, now);
+            self.take_commands(cx);
             if self.closed {
                 return Poll::Ready(());
             }
@@ -241,7 +248,7 @@ impl WorkerThread {
         slept
     }
 
-    fn take_commands(&mut self, cx: &mut Context<'_>, now: Duration) {
+    fn take_commands(&mut self, cx: &mut Context<'_>) {
         loop {
             match self.commands.poll_recv(cx) {
                 Poll::Pending => return,
@@ -249,29 +256,25 @@ impl WorkerThread {
                     self.closed = true;
                     return;
                 }
-                Poll::Ready(Some(command)) => self.obey(command, now),
+                Poll::Ready(Some(command)) => self.obey(command),
             }
         }
     }
 
-    fn obey(&mut self, command: Command, now: Duration) {
+    fn obey(&mut self, command: Command) {
         match command {
             Command::Start { tasks, assignment } => {
-                for id in tasks {
-                    self.start(id, assignment);
-                }
+                self.start(tasks.into_iter().map(|id| (id, assignment)).collect());
             }
             Command::Stop {
                 tasks,
                 deadline,
                 done,
-            } => self.stop(&tasks, deadline, done, now),
+            } => self.stop(&tasks, deadline, done),
             Command::Drop { assignment } => {
                 let tasks = self.tasks.iter();
                 let old = tasks.filter(|(_, task)| task.assignment <= assignment);
-                for key in old.map(|(key, _)| *key).collect::<Vec<_>>() {
-                    self.forget(key);
-                }
+                self.forget(&old.map(|(key, _)| *key).collect());
             }
             Command::Skip(partition, offset) => self.skip((partition, offset)),
             Command::Resume => self.resume(),
@@ -284,63 +287,52 @@ impl WorkerThread {
         }
     }
 
-    fn start(&mut self, id: TaskId, assignment: u64) {
+    /// Recovers tasks and runs them, each for the assignment of this number.
+    fn start(&mut self, tasks: Vec<(TaskId, u64)>) {
         // A thread that was cut off still has what it was told to end: nothing of that may be stored.
-        let before = self.tasks.iter().find(|(_, task)| task.id == id);
-        if let Some(key) = before.map(|(key, _)| *key) {
-            self.forget(key);
-        }
-        let key = self.next_key;
-        self.next_key += 1;
-        let recovery = Box::pin(recover(self.context.recovery.clone(), id.clone()));
-        self.tasks.insert(
-            key,
-            Task {
-                id,
-                assignment,
-                state: State::Recovering(recovery),
-            },
-        );
-        self.ready.waker(Token::Recovery(key)).wake();
-    }
-
-    /// Drops a task with all that it did since its last epoch was cut.
-    fn forget(&mut self, key: TaskKey) {
-        self.tasks.remove(&key);
-        self.outputs.borrow_mut().forget(key);
-    }
-
-    fn stop(
-        &mut self,
-        ids: &[TaskId],
-        deadline: Duration,
-        done: oneshot::Sender<bool>,
-        _: Duration,
-    ) {
-        let mut keys = Vec::new();
-        for (key, task) in self
-            .tasks
-            .iter_mut()
-            .filter(|(_, task)| ids.contains(&task.id))
-        {
-            if let State::Running(running) = &mut task.state {
-                running.drain();
-            }
-            keys.push(*key);
-        }
-        // What does not run yet has nothing to store.
-        keys.retain(|key| {
-            let runs = matches!(
-                self.tasks.get(key),
-                Some(Task {
-                    state: State::Running(_),
-                    ..
-                })
+        let ids: HashSet<&TaskId> = tasks.iter().map(|(id, _)| id).collect();
+        let before = self.tasks.iter().filter(|(_, task)| ids.contains(&task.id));
+        let before = before.map(|(key, _)| *key).collect();
+        self.forget(&before);
+        for (id, assignment) in tasks {
+            let key = self.next_key;
+            self.next_key += 1;
+            let recovery = Box::pin(recover(self.context.recovery.clone(), id.clone()));
+            self.tasks.insert(
+                key,
+                Task {
+                    id,
+                    assignment,
+                    state: State::Recovering(recovery),
+                },
             );
-            if !runs {
-                self.tasks.remove(key);
+            self.ready.waker(Token::Recovery(key)).wake();
+        }
+    }
+
+    /// Drops tasks with all that they did since their last epoch was cut.
+    fn forget(&mut self, keys: &BTreeSet<TaskKey>) {
+        for key in keys {
+            self.tasks.remove(key);
+            self.agenda.forget(*key);
+        }
+        self.outputs.borrow_mut().forget(keys);
+    }
+
+    fn stop(&mut self, ids: &[TaskId], deadline: Duration, done: oneshot::Sender<bool>) {
+        let ids: HashSet<&TaskId> = ids.iter().collect();
+        let mut keys = Vec::new();
+        self.tasks.retain(|key, task| {
+            if !ids.contains(&task.id) {
+                return true;
             }
-            runs
+            // What does not run yet has nothing to store.
+            let State::Running(running) = &mut task.state else {
+                return false;
+            };
+            running.drain();
+            keys.push(*key);
+            true
         });
         self.stopping.push(Stopping {
             tasks: keys,
@@ -365,18 +357,14 @@ impl WorkerThread {
 
     fn resume(&mut self) {
         let mut again = Vec::new();
-        for (key, task) in &mut self.tasks {
+        for task in self.tasks.values_mut() {
             match &mut task.state {
                 State::Running(running) => running.resume(),
-                State::Refused(_) => again.push(*key),
+                State::Refused(_) => again.push((task.id.clone(), task.assignment)),
                 State::Recovering(_) => {}
             }
         }
-        for key in again {
-            if let Some(task) = self.tasks.remove(&key) {
-                self.start(task.id, task.assignment);
-            }
-        }
+        self.start(again);
     }
 
     fn dump(&self, table: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -416,6 +404,9 @@ impl WorkerThread {
         let Some(task) = self.tasks.get_mut(&key) else {
             return;
         };
+        if let State::Running(running) = &task.state {
+            running.core.touch().tell();
+        }
         match (&mut task.state, token) {
             (State::Running(running), Token::Source(_, index)) => running.poll_source(index),
             (State::Running(running), Token::Lane(_, index)) => running.poll_lane(index, now),

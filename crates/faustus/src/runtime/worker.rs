@@ -4,7 +4,11 @@
 //! revoke or a loss means is decided here; how tasks end is the threads' business. A thread that does
 //! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use faustus_core::{Clock, Offset, StoreProvider, TopicPartition, Transport};
 use futures_util::future::join_all;
@@ -361,12 +365,13 @@ impl Control {
     /// off.
     async fn stop(&mut self, tasks: &[TaskId]) -> bool {
         let deadline = self.clock.monotonic() + self.drain;
+        let wanted: HashSet<&TaskId> = tasks.iter().collect();
         let mut waits = Vec::new();
         for thread in &mut self.threads {
             let (mine, others) = thread
                 .tasks
                 .drain(..)
-                .partition(|task| tasks.contains(task));
+                .partition(|task| wanted.contains(task));
             thread.tasks = others;
             if !Vec::is_empty(&mine) {
                 let (done, ended) = oneshot::channel();

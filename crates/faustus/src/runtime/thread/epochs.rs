@@ -1,6 +1,7 @@
 //! The worker thread's epochs: when one is cut, what it holds, and what its end means.
 
 use std::{
+    collections::BTreeSet,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -23,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{Parked, State, Task, TaskKey, ThreadContext, WorkerThread};
+use super::{Parked, State, Task, TaskKey, ThreadContext, WorkerThread, agenda::Agenda};
 
 /// An epoch is cut early when its outputs are that long.
 const EPOCH_BYTES: usize = 4 << 20;
@@ -43,7 +44,7 @@ pub(super) struct UnderWay {
     /// Where each record of each outgoing batch came from.
     origins: Vec<Vec<Origin>>,
     /// The tasks it is a prefix of.
-    tasks: Vec<TaskKey>,
+    tasks: BTreeSet<TaskKey>,
     /// It holds their tables and offsets too, not only what they sent.
     whole: bool,
 }
@@ -53,24 +54,22 @@ impl WorkerThread {
     pub(super) fn settle(&mut self, now: Duration) -> Option<Duration> {
         let mut wake_at: Option<Duration> = None;
         let mut at = |moment: Duration| wake_at = Some(wake_at.map_or(moment, |w| w.min(moment)));
-        let mut dirty = false;
-        for task in self.tasks.values_mut() {
-            let State::Running(running) = &mut task.state else {
-                continue;
-            };
-            dirty |= running.core.progress();
-            running.feed();
-            if let Some(moment) = running.next_retry(now) {
+        let urgent = self.settle_stopping(now, &mut at);
+        // Nothing of users runs between this and a cut: what the cut takes is what was seen here.
+        self.look();
+        for key in &self.agenda.retrying {
+            if let Some(State::Running(running)) = self.tasks.get(key).map(|task| &task.state)
+                && let Some(moment) = running.next_retry(now)
+            {
                 at(moment);
             }
         }
-        dirty |= !self.outputs.borrow().is_empty();
+        let dirty = !self.agenda.dirty.is_empty() || !self.outputs.borrow().is_empty();
         if !dirty {
             self.dirty_since = None;
         } else if self.dirty_since.is_none() {
             self.dirty_since = Some(now);
         }
-        let urgent = self.settle_stopping(now, &mut at);
         if let (Some(since), None) = (self.dirty_since, &self.under_way) {
             let due = self.due(since, now).max(self.not_before);
             let idle = self.ready.len() == 0;
@@ -93,12 +92,20 @@ impl WorkerThread {
         wake_at
     }
 
+    /// Looks at the tasks that did something in this round.
+    fn look(&mut self) {
+        for key in self.touched.take() {
+            let task = self.tasks.get_mut(&key).map(|task| &mut task.state);
+            if let Some(State::Running(running)) = task {
+                running.core.touch().looked();
+                self.agenda.note(key, running);
+                running.feed();
+            }
+        }
+    }
+
     fn due(&self, since: Duration, now: Duration) -> Duration {
-        let heavy = |task: &Task| match &task.state {
-            State::Running(running) => running.is_heavy(),
-            State::Recovering(_) | State::Refused(_) => false,
-        };
-        if self.outputs.borrow().bytes() > EPOCH_BYTES || self.tasks.values().any(heavy) {
+        if self.outputs.borrow().bytes() > EPOCH_BYTES || !self.agenda.heavy.is_empty() {
             return now;
         }
         match self.context.guarantee {
@@ -138,6 +145,8 @@ impl WorkerThread {
                     urgent = true;
                     return true;
                 }
+                self.tasks.remove(key);
+                self.agenda.forget(*key);
                 false
             });
             if stopping.tasks.is_empty() {
@@ -151,16 +160,6 @@ impl WorkerThread {
             }
             self.stopping.push(stopping);
         }
-        // A task goes when nobody waits for its end any more.
-        let waited: Vec<TaskKey> = self
-            .stopping
-            .iter()
-            .flat_map(|s| s.tasks.iter().copied())
-            .collect();
-        self.tasks.retain(|key, task| match &task.state {
-            State::Running(running) => !running.is_ended() || waited.contains(key),
-            State::Recovering(_) | State::Refused(_) => true,
-        });
         urgent
     }
 
@@ -186,7 +185,7 @@ impl WorkerThread {
         let mut under_way = UnderWay {
             id,
             origins,
-            tasks: Vec::new(),
+            tasks: BTreeSet::new(),
             whole,
         };
         if whole {
@@ -194,11 +193,11 @@ impl WorkerThread {
                 return self.unencodable(failed);
             }
         } else {
-            let running = |task: &&Task| matches!(task.state, State::Running(_));
-            for (key, task) in self.tasks.iter().filter(|(_, task)| running(task)) {
-                under_way.tasks.push(*key);
-                epoch.tasks.push((task.id.clone(), task.assignment));
-            }
+            under_way.tasks = senders(&under_way.origins);
+            let tasks = under_way.tasks.iter().filter_map(|key| self.tasks.get(key));
+            epoch.tasks = tasks
+                .map(|task| (task.id.clone(), task.assignment))
+                .collect();
         }
         self.under_way = Some(under_way);
         if self.epochs.send(epoch).is_err() {
@@ -220,14 +219,14 @@ impl WorkerThread {
             self.last_purge = now;
         }
         let mut failed = Vec::new();
-        for (key, task) in &mut self.tasks {
-            let State::Running(running) = &mut task.state else {
+        let dirty = std::mem::take(&mut self.agenda.dirty);
+        for key in &dirty {
+            let Some(task) = self.tasks.get(key) else {
                 continue;
             };
-            if !running.core.progress() {
+            let State::Running(running) = &task.state else {
                 continue;
-            }
-            under_way.tasks.push(*key);
+            };
             epoch.tasks.push((task.id.clone(), task.assignment));
             let added = add_task(&self.context, *key, &running.core, epoch, under_way);
             if let Err(error) = added {
@@ -237,6 +236,7 @@ impl WorkerThread {
                 self.context.recovery.purge(&running.core, &mut epoch.purge);
             }
         }
+        under_way.tasks = dirty;
         if failed.is_empty() {
             Ok(())
         } else {
@@ -326,11 +326,12 @@ impl WorkerThread {
     /// Only the log knows where the epoch's tasks are: those that are still ours are recovered anew.
     fn undecided(&mut self, under_way: &UnderWay, reason: &str) {
         self.roll_back(reason);
-        for key in &under_way.tasks {
-            if let Some(task) = self.tasks.get(key) {
-                self.start(task.id.clone(), task.assignment);
-            }
-        }
+        let tasks = under_way.tasks.iter().filter_map(|key| self.tasks.get(key));
+        self.start(
+            tasks
+                .map(|task| (task.id.clone(), task.assignment))
+                .collect(),
+        );
     }
 
     fn committed(&mut self, under_way: &UnderWay) {
@@ -396,9 +397,10 @@ impl WorkerThread {
         tracing::warn!(%reason, "rolled back to the last epoch");
         self.under_way = None;
         self.dirty_since = None;
+        self.agenda = Agenda::default();
         self.not_before = self.context.clock.monotonic() + FAILURE_PAUSE;
         self.outputs.borrow_mut().clear();
-        let stopping: Vec<TaskKey> = self
+        let stopping: BTreeSet<TaskKey> = self
             .stopping
             .iter_mut()
             .flat_map(|stopping| {
@@ -427,6 +429,7 @@ impl WorkerThread {
                 before.shards.clone(),
                 sources,
                 Rc::clone(&self.outputs),
+                &self.touched,
                 before.stream_time(),
             );
             core.remember(before);
@@ -459,6 +462,7 @@ impl WorkerThread {
                     shards,
                     sources,
                     Rc::clone(&self.outputs),
+                    &self.touched,
                     stream_time,
                 );
                 State::Running(self.context.recovery.run(
@@ -473,6 +477,13 @@ impl WorkerThread {
             }
         };
     }
+}
+
+/// The tasks whose events sent these records.
+fn senders(origins: &[Vec<Origin>]) -> BTreeSet<TaskKey> {
+    let mut tasks: Vec<TaskKey> = origins.iter().flatten().map(|origin| origin.task).collect();
+    tasks.dedup();
+    tasks.into_iter().collect()
 }
 
 /// Adds a task's changed tables and positions to an epoch.

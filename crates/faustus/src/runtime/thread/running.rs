@@ -457,11 +457,6 @@ impl Running {
         self.draining = true;
     }
 
-    /// Whether the task was told to end and did.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.draining && self.is_drained()
-    }
-
     /// Whether no instance is left.
     pub(crate) fn is_drained(&self) -> bool {
         self.lanes.iter().all(|lane| lane.instance.is_none())
@@ -494,6 +489,11 @@ impl Running {
                 source.waker.wake_by_ref();
             }
         }
+    }
+
+    /// Whether something that failed waits to be tried again.
+    pub(crate) fn is_retrying(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.retry_at.is_some())
     }
 
     /// The earliest moment at which a failed event is to be tried again; wakes what is due.

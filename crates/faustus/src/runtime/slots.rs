@@ -145,12 +145,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         self.slot(index).and_then(|slot| slot.value.as_ref())
     }
 
-    /// Makes a key known with the value that a store or a changelog has for it. Not a write.
+    /// Makes a key known that is not, with the value that a store or a changelog has for it. Not a write.
     pub(crate) fn load(&mut self, key: K, value: Option<V>) -> SlotIndex {
-        if let Some(index) = self.find(key.borrow()) {
-            self.replace(index, value);
-            return index;
-        }
         let hash = self.hasher.hash_one(&key);
         let slot = Some(Slot {
             key,
@@ -186,13 +182,18 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
 
     /// Takes over what a changelog says of a key: a removed key leaves nothing behind.
     pub(crate) fn restore(&mut self, key: K, value: Option<V>) {
-        let absent = value.is_none();
-        if absent && self.find(key.borrow()).is_none() {
-            return;
-        }
-        let index = self.load(key, value);
-        if absent {
-            self.forget_if_idle(index);
+        match self.find(&key) {
+            Some(index) => {
+                let absent = value.is_none();
+                self.replace(index, value);
+                if absent {
+                    self.forget_if_idle(index);
+                }
+            }
+            None if value.is_some() => {
+                self.load(key, value);
+            }
+            None => {}
         }
     }
 

@@ -27,6 +27,7 @@ const ATTEMPTS: usize = 5;
 /// An application on a log.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// In the order of their names.
     pub(crate) subs: Vec<PlannedSub>,
     /// The names of all topics, by their place in the application.
     pub(crate) topics: Vec<TopicName>,
@@ -137,7 +138,8 @@ impl Plan {
 
     /// The sub-topology of this name.
     pub(crate) fn sub(&self, name: &str) -> Option<&PlannedSub> {
-        self.subs.iter().find(|sub| &*sub.def.name == name)
+        let found = self.subs.binary_search_by(|sub| (*sub.def.name).cmp(name));
+        found.ok().map(|index| &self.subs[index])
     }
 
     /// The sub-topologies as members of the group know them.

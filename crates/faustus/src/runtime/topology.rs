@@ -150,7 +150,7 @@ impl AppDef {
                 let (one, other) = (&self.agents[a], &self.agents[b]);
                 let shared = one.source == other.source
                     || one.tables.iter().any(|table| other.tables.contains(table));
-                if shared {
+                if shared && group[a] != group[b] {
                     let (from, to) = (group[b], group[a]);
                     group
                         .iter_mut()

@@ -517,11 +517,8 @@ fn turn_groups(def: &AppDef, sub: &SubTopologyDef) -> Vec<Option<usize>> {
     for a in 0..group.len() {
         for b in a + 1..group.len() {
             let tables = &def.agents[sub.agents[b]].tables;
-            if def.agents[sub.agents[a]]
-                .tables
-                .iter()
-                .any(|table| tables.contains(table))
-            {
+            let mut others = def.agents[sub.agents[a]].tables.iter();
+            if group[a] != group[b] && others.any(|table| tables.contains(table)) {
                 let (from, to) = (group[b], group[a]);
                 group
                     .iter_mut()

@@ -35,7 +35,7 @@ const BUDGET: u32 = 512;
 pub(crate) struct Delivery {
     pub(crate) batch: Batch,
     /// The index of the source partition in the task.
-    pub(crate) source: usize,
+    pub(crate) source: u32,
     /// The number of the first record.
     pub(crate) base: Number,
 }

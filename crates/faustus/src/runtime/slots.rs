@@ -39,7 +39,7 @@ const NO_EVENT: EventId = EventId(u64::MAX);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Writer {
     /// The index of the source partition in the task.
-    pub(crate) source: usize,
+    pub(crate) source: u32,
     pub(crate) offset: Offset,
     /// Which of the agents that read it, by its place in the sub-topology.
     pub(crate) agent: u16,
@@ -48,7 +48,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// No event: an agent wrote on its own.
     pub(crate) const NOBODY: Self = Self {
-        source: usize::MAX,
+        source: u32::MAX,
         offset: Offset(-1),
         agent: u16::MAX,
     };

@@ -176,10 +176,10 @@ impl TaskCore {
         let sources = self.sources.borrow();
         self.failures
             .borrow_mut()
-            .retain(|record, _| record.offset >= sources[record.source].cut);
+            .retain(|record, _| record.offset >= sources[record.source as usize].cut);
         self.notes
             .borrow_mut()
-            .retain(|record, _| record.offset >= sources[record.source].cut);
+            .retain(|record, _| record.offset >= sources[record.source as usize].cut);
     }
 
     /// What was decided for a record.
@@ -197,7 +197,7 @@ impl TaskCore {
     /// Numbers a batch that `readers` agents read; `position` is the position after it.
     pub(crate) fn deliver(
         &self,
-        source: usize,
+        source: u32,
         batch: faustus_core::Batch,
         position: Offset,
         readers: u32,
@@ -273,7 +273,7 @@ impl TaskCore {
             let done = retired.saturating_sub(delivery.base);
             let len = delivery.batch.len();
             let done = usize::try_from(done).unwrap_or(usize::MAX).min(len);
-            let source = &mut sources[delivery.source];
+            let source = &mut sources[delivery.source as usize];
             if done > 0 {
                 let last = delivery.batch.get(done - 1);
                 records |= last.offset() >= source.cut;

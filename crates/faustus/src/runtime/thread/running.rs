@@ -49,6 +49,8 @@ enum Reader {
 
 /// A source partition and who reads it.
 struct Source {
+    /// Its place in the task.
+    place: u32,
     partition: TopicPartition,
     /// The position after what was delivered.
     position: Offset,
@@ -141,12 +143,13 @@ impl Running {
             }
         }
         let progress = core.sources();
-        let each = sub.sources.iter().zip(progress.iter()).enumerate();
-        let sources = each.map(|(index, (topic, source))| {
-            let waker = queue.waker(Token::Source(key, index));
+        let each = sub.sources.iter().zip(progress.iter()).zip(0_u32..);
+        let sources = each.map(|((topic, source), place)| {
+            let waker = queue.waker(Token::Source(key, place as usize));
             waker.wake_by_ref();
             let (lanes, agents) = by_topic.remove(topic).unwrap_or_default();
             Source {
+                place,
                 partition: source.partition.clone(),
                 position: source.cut,
                 reader: Reader::Opening(open(log, &source.partition, source.cut)),
@@ -202,9 +205,9 @@ impl Running {
                 } else {
                     source.agents
                 };
-                let delivery = self
-                    .core
-                    .deliver(index, fetched.batch, fetched.position, agents);
+                let delivery =
+                    self.core
+                        .deliver(source.place, fetched.batch, fetched.position, agents);
                 for &lane in &source.lanes {
                     self.lanes[lane].core.deliver(&delivery);
                 }
@@ -346,7 +349,7 @@ impl Running {
             return;
         };
         let record = event.writer();
-        let partition = self.sources[record.source].partition.clone();
+        let partition = self.sources[record.source as usize].partition.clone();
         let failures = self.core.count_failure(record);
         let offset = record.offset;
         match lane.policy.decide(failures, can_pass) {
@@ -393,11 +396,11 @@ impl Running {
 
     /// Passes over a record, now or when it comes. Whether it is one of this task.
     pub(crate) fn skip(&mut self, partition: &TopicPartition, offset: Offset) -> bool {
-        let Some(source) = self.sources.iter().position(|s| s.partition == *partition) else {
+        let Some(source) = self.sources.iter().find(|s| s.partition == *partition) else {
             return false;
         };
         let record = |lane: &LaneCore| Writer {
-            source,
+            source: source.place,
             offset,
             agent: lane.place,
         };
@@ -414,7 +417,7 @@ impl Running {
             found = true;
         }
         if !found {
-            for &lane in &self.sources[source].lanes {
+            for &lane in &source.lanes {
                 self.core.note(record(&self.lanes[lane].core), Note::Skip);
             }
         }

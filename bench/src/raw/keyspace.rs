@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode,
+};
 
 use super::framing;
 use crate::{
@@ -40,15 +42,19 @@ pub(super) fn append(directory: &Path, shape: Shape, events: u64) -> Result<Figu
     Ok(taken.rates(events))
 }
 
-/// The limits are those of the log in a directory.
+/// The settings are those of the log in a directory.
 fn open(directory: &Path) -> Result<(Database, Keyspace)> {
     let database = Database::builder(directory.join("data"))
         .cache_size(16 * 1024 * 1024)
         .worker_threads(1)
+        .journal_compression(CompressionType::None)
         .max_journaling_size(64 * 1024 * 1024)
         .open()?;
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(512 * 1024);
-    let log = database.keyspace("log", options)?;
+    let separate = KvSeparationOptions::default().compression(CompressionType::Lz4);
+    let options = KeyspaceCreateOptions::default()
+        .max_memtable_size(4 * 1024 * 1024)
+        .with_kv_separation(Some(separate));
+    let log = database.keyspace("log", || options)?;
     Ok((database, log))
 }
 

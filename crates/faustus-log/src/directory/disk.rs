@@ -11,7 +11,10 @@ use std::{
 };
 
 use faustus_core::{Offset, TopicId, TransportError};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, UserValue};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode,
+    UserValue,
+};
 use parking_lot::Mutex;
 
 use super::{
@@ -24,8 +27,9 @@ use crate::{
     shell::Segments,
 };
 
-/// Fjall's own limits; its defaults are for databases that have a machine for themselves.
-const MEMTABLE_BYTES: u64 = 512 * 1024;
+/// Fjall's own limits; its defaults are for databases that have a machine for themselves. A memtable
+/// becomes a file and costs an `fsync` while writers wait: smaller ones are many of both.
+const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -73,13 +77,14 @@ impl Disk {
             .cache_size(CACHE_BYTES)
             // With more than one, fjall's first worker spins while another compacts.
             .worker_threads(1)
+            // The journal is short, what is kept is compressed.
+            .journal_compression(CompressionType::None)
             .max_journaling_size(JOURNAL_BYTES);
         // Fjall panics at some kinds of damage.
         let database = panic::catch_unwind(AssertUnwindSafe(|| builder.open()));
         let database = database.unwrap_or(Err(fjall::Error::Unrecoverable));
         let database = database.map_err(|error| open_error(&path, &error))?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let log = database.keyspace("log", options);
+        let log = database.keyspace("log", keyspace_options);
         let log = log.map_err(|error| open_error(&path, &error))?;
         let torn = journal.and_then(|journal| journal.dropped());
         let count = match log.get(COUNT).map_err(|e| open_error(&path, &e))? {
@@ -272,6 +277,15 @@ impl Segments for Disk {
             Ok(Piece { base, next, batch })
         }))
     }
+}
+
+/// What a new directory gets; an old one keeps what it got.
+fn keyspace_options() -> KeyspaceCreateOptions {
+    // Chunks lie in files of their own, so that a compaction moves their places and not the chunks.
+    let chunks = KvSeparationOptions::default().compression(CompressionType::Lz4);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .with_kv_separation(Some(chunks))
 }
 
 /// The key of a write and its value; `None` removes it.

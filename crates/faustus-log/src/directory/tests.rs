@@ -418,3 +418,58 @@ async fn nothing_is_left_on_disk_of_a_deleted_topic_after_a_cleaning() {
         assert_eq!(entries(kind), 0, "{}", char::from(kind));
     }
 }
+
+#[tokio::test]
+async fn a_directory_whose_chunks_lie_among_the_keys_is_still_read_and_written() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()));
+    let data = directory.path().join("data");
+    fs::remove_dir_all(&data).unwrap();
+    let database = fjall::Database::builder(&data).open().unwrap();
+    let options = || fjall::KeyspaceCreateOptions::default().max_memtable_size(512 * 1024);
+    drop(database.keyspace("log", options).unwrap());
+    drop(database);
+    let log = open(directory.path());
+    create(&log, TopicConfig::default()).await;
+    let value = "v".repeat(100_000);
+    for _ in 0..10 {
+        publish(&log, 0, &[&value]).await.unwrap();
+    }
+    drop(log);
+    assert_eq!(read(&open(directory.path()), 0).await.len(), 10);
+}
+
+#[tokio::test]
+async fn the_room_of_deleted_records_is_used_again() {
+    const RECORD: usize = 1_000_000;
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    create(&log, TopicConfig::default()).await;
+    // What repeats would be compressed.
+    let mut seed = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b' ' + (seed >> 58) as u8)
+    });
+    let value: String = noise.take(RECORD).collect();
+    for number in 1..=64 {
+        publish(&log, 0, &[&value]).await.unwrap();
+        let before = [(at(0), Offset(number - 1))];
+        log.admin().delete_records(&before).await.unwrap();
+        log.clean().await.unwrap();
+    }
+    let size = size(&directory.path().join("data/keyspaces"));
+    assert!(size < 32 * RECORD as u64, "{size} bytes for one record");
+}
+
+/// How long all files in `path` are together.
+fn size(path: &Path) -> u64 {
+    let files = fs::read_dir(path).unwrap();
+    let sizes = files.map(|file| {
+        let path = file.unwrap().path();
+        // A file may be removed meanwhile.
+        let len = fs::metadata(&path).map_or(0, |found| found.len());
+        if path.is_dir() { size(&path) } else { len }
+    });
+    sizes.sum()
+}

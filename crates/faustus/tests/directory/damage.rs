@@ -7,7 +7,9 @@ use std::{
 };
 
 use faustus::{ErrorKind, Guarantee, Settings, TaskState, TaskStatus};
-use faustus_core::TransportError;
+use faustus_core::{
+    BatchBuilder, NewTopic, Outgoing, Timestamp, TopicConfig, TopicPartition, TransportError,
+};
 
 use crate::{
     common::{
@@ -143,15 +145,55 @@ async fn a_journal_that_is_damaged_in_the_middle_is_refused() {
     }
 }
 
-/// The file of the oldest records: a table of the log's keyspace, long since no journal any more.
+/// A directory whose bank's records are in files, long since in no journal any more.
+async fn long_since_worked() -> Disk {
+    let disk = worked(6_000).await;
+    let log = disk.open().await;
+    let new = NewTopic {
+        name: "padding".into(),
+        partitions: 1,
+        replicas: None,
+        config: TopicConfig::default(),
+    };
+    log.admin().create_topics(&[new]).await.unwrap();
+    // It pushes out what was written before, and is compressed to nothing itself.
+    let value = vec![b'0'; 200_000];
+    let mut producer = log.producer().await.unwrap();
+    for _ in 0..25 {
+        let mut batch = BatchBuilder::new();
+        batch.push(Timestamp(0), None, Some(&value));
+        let partition = TopicPartition::new("padding", 0);
+        let batch = batch.build();
+        let outgoing = vec![Outgoing { partition, batch }];
+        producer.publish(outgoing).await.unwrap();
+    }
+    until(async || {
+        let tables = files_in(&disk, "tables");
+        check(!tables.is_empty(), "nothing was pushed out")
+    })
+    .await;
+    drop((producer, log));
+    drop(disk.open().await);
+    disk
+}
+
+/// The files of the log's keyspace in a folder of it: tables, or the blobs they point to.
+fn files_in(disk: &Disk, folder: &str) -> Vec<PathBuf> {
+    let folder = disk.log().join("data/keyspaces/1").join(folder);
+    let files = fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+/// The file of the oldest records.
 fn oldest(disk: &Disk) -> PathBuf {
-    let tables = disk.log().join("data/keyspaces/1/tables");
-    let tables = fs::read_dir(tables)
-        .unwrap()
-        .map(|file| file.unwrap().path());
     let length = |path: &PathBuf| fs::metadata(path).unwrap().len();
-    let oldest = tables.max_by_key(length).unwrap();
-    assert!(length(&oldest) > 100_000, "what was written first is there");
+    let oldest = files_in(disk, "blobs").into_iter().max_by_key(length);
+    let oldest = oldest.unwrap();
+    let length = length(&oldest);
+    assert!(
+        length > 100_000,
+        "what was written first is there: {length}"
+    );
     oldest
 }
 
@@ -178,16 +220,20 @@ fn check_says_what_to_do(disk: &Disk, text: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_whose_older_files_are_damaged_all_over_is_refused() {
-    let disk = worked(6_000).await;
-    damage(&oldest(&disk), |length| 0..length);
-    let error = disk.try_open().await.map(drop).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Storage);
-    check_says_what_to_do(&disk, &error.to_string());
+    for folder in ["tables", "blobs"] {
+        let disk = long_since_worked().await;
+        for file in files_in(&disk, folder) {
+            damage(&file, |length| 0..length);
+        }
+        let error = disk.try_open().await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{folder}");
+        check_says_what_to_do(&disk, &error.to_string());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_are_damaged_are_told_to_all_who_read_them() {
-    let disk = worked(6_000).await;
+    let disk = long_since_worked().await;
     damage(&oldest(&disk), |length| length / 3..length / 2);
     // What must be read at once may be among it.
     let log = match disk.try_open().await {

@@ -28,6 +28,10 @@ pub(crate) const CASES: &[Case] = &[
         .beside(&["raw-decode"])
         .persistent()
         .exactly_once(),
+    memory("persistent-1m", TOTAL)
+        .beside(&["raw-keys-1m"])
+        .persistent()
+        .accounts(1_000_000),
     memory("rekey", REKEY).beside(&["raw-decode"]),
     memory("rekey-eos", REKEY)
         .beside(&["raw-decode"])

@@ -51,8 +51,8 @@ pub(super) fn meaning(code: RDKafkaErrorCode) -> Meaning {
 }
 
 /// The answer to a publish of `outgoing`, of which everything was reported in `call` but what was
-/// refused beforehand. In a transaction, of which nothing is ever seen once a record of it failed, it
-/// is the refused records that matter.
+/// refused beforehand. In a transaction, of which nothing is ever seen once a record of it failed,
+/// it is the refused records that matter.
 pub(super) fn answer(
     call: &Call,
     outgoing: &[Outgoing],

@@ -101,12 +101,12 @@ async fn a_paused_broker_makes_calls_wait_and_not_fail() {
     let partition = TopicPartition::new(topic.clone(), 0);
     let commit = OffsetCommit::new(partition.clone(), Offset(7));
     let nobody = GroupIdentity::none(&*group);
-    let resumed = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        cluster.resume(1).unwrap();
-    };
-    let (committed, ()) = tokio::join!(producer.commit(&nobody, vec![commit]), resumed);
-    committed.unwrap();
+    let mut committing = producer.commit(&nobody, vec![commit]);
+    let ended = tokio::time::timeout(Duration::from_secs(3), &mut committing).await;
+    assert!(ended.is_err(), "it did not wait for the broker: {ended:?}");
+    cluster.resume(1).unwrap();
+    committing.await.unwrap();
+    drop(producer);
     let coordinator = kafka.coordinator(&group);
     assert_eq!(
         committed_offsets(&*coordinator, &[partition]).await,

@@ -27,7 +27,8 @@ pub struct KafkaOptions {
     /// How long a record of the idempotent producer is tried before the outcome counts as unknown.
     /// Under at-least-once it must stay below the group's session timeout.
     pub delivery_timeout: Duration,
-    /// How long a record waits for others to share its request.
+    /// How long a record waits for others to share its request. Workers hand over all that an epoch
+    /// sent at once, which shares requests without waiting.
     pub linger: Duration,
     /// How record batches are compressed.
     pub compression: Compression,
@@ -38,7 +39,7 @@ pub struct KafkaOptions {
 }
 
 impl Default for KafkaOptions {
-    /// Client id `faustus`, 5 s to connect, 15 s per request, 20 s per delivery, 1 ms of linger, no
+    /// Client id `faustus`, 5 s to connect, 15 s per request, 20 s per delivery, no linger, no
     /// compression, 1 MiB ahead per partition, topics checked every 5 s.
     fn default() -> Self {
         Self {
@@ -46,7 +47,7 @@ impl Default for KafkaOptions {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(15),
             delivery_timeout: Duration::from_secs(20),
-            linger: Duration::from_millis(1),
+            linger: Duration::ZERO,
             compression: Compression::None,
             fetch_ahead: 1024 * 1024,
             topic_check_interval: Duration::from_secs(5),

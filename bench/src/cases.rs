@@ -95,6 +95,8 @@ pub(crate) enum Raw {
     KafkaPass,
     /// Consume with rdkafka, decode, and total in a hash map.
     KafkaTotal,
+    /// The same at a steady pace, and produce each total.
+    KafkaRelay,
 }
 
 /// The case of this name, or else all whose names begin with it and a hyphen.
@@ -184,7 +186,7 @@ impl Case {
         match (self.work, self.place) {
             (Work::Throughput(_) | Work::Raw(_), Place::Memory) => self.shape.usual_events(),
             (Work::Start, _) => 1,
-            (Work::Idle | Work::Latency | Work::Slow, _) => 0,
+            (Work::Idle | Work::Latency | Work::Slow | Work::Raw(Raw::KafkaRelay), _) => 0,
             _ => 1_000_000,
         }
     }
@@ -199,6 +201,9 @@ impl Raw {
             Self::File => "a bare loop that appends the same batches to a file",
             Self::KafkaPass => "an rdkafka loop: consume, decode, encode, produce",
             Self::KafkaTotal => "an rdkafka loop: consume, decode, total in a hash map",
+            Self::KafkaRelay => {
+                "an rdkafka loop at 1,000 events a second: consume, decode, total, produce"
+            }
         }
     }
 }

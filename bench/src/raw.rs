@@ -28,7 +28,18 @@ pub(crate) async fn measure(run: &Run, shape: Shape, raw: Raw) -> Result<Figures
         Raw::KafkaPass => kafka::pass(run, shape).await,
         #[cfg(feature = "kafka")]
         Raw::KafkaTotal => kafka::totals(run, shape).await,
+        Raw::KafkaRelay => anyhow::bail!("it answers at a pace"),
         #[cfg(not(feature = "kafka"))]
         Raw::KafkaPass | Raw::KafkaTotal => anyhow::bail!("this was built without Kafka"),
     }
+}
+
+/// Answers `events` events as they come, each at once.
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::relay;
+
+/// It needs Kafka.
+#[cfg(not(feature = "kafka"))]
+pub(crate) fn relay(_: &Run, _: Shape, _: u64) -> Result<()> {
+    anyhow::bail!("this was built without Kafka")
 }

@@ -14,7 +14,7 @@ use faustus::{Settings, TokioClock, Transport, open_log};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cases::{self, Case, Program, Work},
+    cases::{self, Case, Program, Raw, Work},
     figures::Figures,
     input,
     program::{Plan, Seen, TABLE},
@@ -87,7 +87,9 @@ impl Run {
             Work::Recover => self.recover(case, &self.ready(case).await?).await,
             Work::Start => self.start(case, &self.ready(case).await?).await,
             Work::Idle => self.idle(case, &self.ready(case).await?).await,
-            Work::Latency => self.latency(case, &self.ready(case).await?).await,
+            Work::Latency | Work::Raw(Raw::KafkaRelay) => {
+                self.latency(case, &self.ready(case).await?).await
+            }
             Work::Raw(raw) => raw::measure(self, case.shape, raw).await,
         }
     }
@@ -140,6 +142,9 @@ impl Run {
         input::create(log, &self.topic("out"), partitions, false).await?;
         match case.work {
             Work::Throughput(_) if case.loads_while_measured() => Ok(()),
+            Work::Append | Work::Slow | Work::Idle | Work::Latency | Work::Raw(Raw::KafkaRelay) => {
+                Ok(())
+            }
             Work::Throughput(_) | Work::Start | Work::Raw(_) => self.load(case, log).await,
             Work::Recover => {
                 let changelog = self.changelog();
@@ -147,7 +152,6 @@ impl Run {
                 let names = (&*self.name, &*sources[0], &*changelog);
                 input::load_changelog(log, partitions, names, self.events).await
             }
-            Work::Append | Work::Slow | Work::Idle | Work::Latency => Ok(()),
         }
     }
 

@@ -135,8 +135,10 @@ pub(crate) const CASES: &[Case] = &[
     memory("latency-memory-eos", Latency).exactly_once(),
     directory("latency-directory", Latency),
     directory("latency-directory-eos", Latency).exactly_once(),
-    kafka("latency-kafka", Latency),
-    kafka("latency-kafka-eos", Latency).exactly_once(),
+    kafka("latency-kafka", Latency).beside(&["raw-latency-kafka"]),
+    kafka("latency-kafka-eos", Latency)
+        .beside(&["raw-latency-kafka"])
+        .exactly_once(),
     // What others are compared with.
     memory("raw-json", Work::Raw(Raw::Json)),
     memory("raw-decode", Work::Raw(Raw::Decode)),
@@ -144,6 +146,7 @@ pub(crate) const CASES: &[Case] = &[
     directory("raw-file", Work::Raw(Raw::File)),
     kafka("raw-kafka-pass", Work::Raw(Raw::KafkaPass)),
     kafka("raw-kafka-total", Work::Raw(Raw::KafkaTotal)),
+    kafka("raw-latency-kafka", Work::Raw(Raw::KafkaRelay)),
     memory("raw-sizes-50", Work::Raw(Raw::Json)).bytes(50),
     memory("raw-sizes-200", Work::Raw(Raw::Json)).bytes(200),
     memory("raw-sizes-1k", Work::Raw(Raw::Json)).bytes(1_000),

@@ -25,7 +25,9 @@ pub(super) fn json(shape: Shape, events: u64) -> Result<Figures> {
 /// Decode and add up by account.
 pub(super) fn totals(shape: Shape, events: u64) -> Result<Figures> {
     let mut totals = Totals::default();
-    let figures = each(shape, events, |deposit| totals.add(deposit))?;
+    let figures = each(shape, events, |deposit| {
+        totals.add(deposit);
+    })?;
     totals.ensure_right(shape, events)?;
     Ok(figures)
 }
@@ -56,8 +58,11 @@ pub(super) fn decode(value: Option<&[u8]>) -> Result<Deposit> {
 pub(super) struct Totals(HashMap<String, i64>);
 
 impl Totals {
-    pub(super) fn add(&mut self, deposit: Deposit) {
-        *self.0.entry(deposit.account_id).or_default() += deposit.amount;
+    /// Gives the account's new total.
+    pub(super) fn add(&mut self, deposit: Deposit) -> i64 {
+        let total = self.0.entry(deposit.account_id).or_default();
+        *total += deposit.amount;
+        *total
     }
 
     /// Whether they are those of the first `events` deposits.

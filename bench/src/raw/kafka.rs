@@ -22,7 +22,7 @@ use crate::{
     figures::{Figures, Taken},
     input::Deposit,
     measure::Meter,
-    program::Passed,
+    program::{Passed, Total},
     run::Run,
 };
 
@@ -39,15 +39,7 @@ const BREATH: u64 = 512;
 pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
     let output = run.topic("out");
     let meter = Meter::start()?;
-    let producer: BaseProducer = config(run)?
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("linger.ms", "1")
-        .set("batch.size", "1000000")
-        .set("batch.num.messages", "100000")
-        .set("queue.buffering.max.messages", "1000000")
-        .set("queue.buffering.max.kbytes", "262144")
-        .create()?;
+    let producer = producer(run, "1")?;
     let mut value = Vec::new();
     let pass = |message: &BorrowedMessage<'_>, deposit: Deposit| {
         value.clear();
@@ -66,7 +58,7 @@ pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
     };
     let breathe = || producer.poll(Duration::ZERO);
     let deliver = || Ok(producer.flush(PATIENCE)?);
-    consume(run, shape, pass, breathe, deliver)?;
+    consume(run, shape, run.events, BREATH, pass, breathe, deliver)?;
     drop(producer);
     let taken = Taken::since(&meter)?;
     check::deposits(&*run.log().await?, &output, shape, run.events).await?;
@@ -81,16 +73,46 @@ pub(super) async fn totals(run: &Run, shape: Shape) -> Result<Figures> {
         totals.add(deposit);
         Ok(())
     };
-    consume(run, shape, add, || (), || Ok(()))?;
+    consume(run, shape, run.events, BREATH, add, || (), || Ok(()))?;
     let taken = Taken::since(&meter)?;
     totals.ensure_right(shape, run.events)?;
     Ok(taken.rates(run.events))
 }
 
-/// Gives each event to `handle`, calls `breathe` now and then, and `deliver` before each commit.
+/// Consume, decode, total in a map, encode, produce: each record by itself, as it comes.
+pub(crate) fn relay(run: &Run, shape: Shape, events: u64) -> Result<()> {
+    let output = run.topic("out");
+    let producer = producer(run, "0")?;
+    let mut totals = Totals::default();
+    let answer = |message: &BorrowedMessage<'_>, deposit: Deposit| {
+        let (account_id, ts) = (deposit.account_id.clone(), deposit.ts);
+        let total = totals.add(deposit);
+        let value = serde_json::to_vec(&Total {
+            account_id,
+            total,
+            ts,
+        })?;
+        let record = BaseRecord::to(&output)
+            .partition(message.partition())
+            .key(message.key().unwrap_or_default())
+            .payload(&*value);
+        producer.send(record).map_err(|(error, _)| error)?;
+        Ok(())
+    };
+    let breathe = || {
+        producer.poll(Duration::ZERO);
+    };
+    let deliver = || Ok(producer.flush(PATIENCE)?);
+    consume(run, shape, events, 1, answer, breathe, deliver)
+}
+
+/// Gives each of `events` events to `handle`, every `breath` of them calls `breathe`,
+/// and `deliver` before each commit.
 fn consume(
     run: &Run,
     shape: Shape,
+    events: u64,
+    breath: u64,
     mut handle: impl FnMut(&BorrowedMessage<'_>, Deposit) -> Result<()>,
     breathe: impl Fn(),
     deliver: impl Fn() -> Result<()>,
@@ -115,11 +137,11 @@ fn consume(
     }
     consumer.assign(&partitions)?;
     let mut committed = Instant::now();
-    for count in 1..=run.events {
+    for count in 1..=events {
         let message = consumer.poll(PATIENCE);
         let message = message.context("nothing came for a minute")??;
         handle(&message, decode(message.payload())?)?;
-        if count % BREATH == 0 {
+        if count % breath == 0 {
             breathe();
             if committed.elapsed() >= COMMIT {
                 deliver()?;
@@ -130,6 +152,19 @@ fn consume(
     }
     deliver()?;
     Ok(consumer.commit_consumer_state(CommitMode::Sync)?)
+}
+
+fn producer(run: &Run, linger_ms: &str) -> Result<BaseProducer> {
+    let producer = config(run)?
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("linger.ms", linger_ms)
+        .set("batch.size", "1000000")
+        .set("batch.num.messages", "100000")
+        .set("queue.buffering.max.messages", "1000000")
+        .set("queue.buffering.max.kbytes", "262144")
+        .create()?;
+    Ok(producer)
 }
 
 fn config(run: &Run) -> Result<ClientConfig> {

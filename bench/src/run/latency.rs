@@ -7,37 +7,64 @@ use faustus::Transport;
 use faustus_core::{
     BatchBuilder, Offset, Outgoing, Producer, ReadOptions, Timestamp, TopicPartition,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::Instant,
+};
 
-use super::Run;
+use super::{Run, Running};
 use crate::{
-    cases::{Case, Program},
+    cases::{Case, Place, Program, Work},
     figures::{Figures, figures},
     input::{self, Deposit},
     measure::{Meter, peak_rss_mb},
     program::Total,
+    raw,
 };
 
 /// How many events there are in a second.
 const PACE: u64 = 1000;
 
+/// What answers the events.
+enum Relay {
+    Worker(Running),
+    Loop(JoinHandle<Result<()>>),
+}
+
 impl Run {
-    /// Each partition has a sender and a plain reader of its own.
+    /// Each partition has a sender and a plain reader of its own. The first seconds are not counted.
     pub(super) async fn latency(&self, case: &Case, log: &Arc<dyn Transport>) -> Result<Figures> {
-        let seen = Arc::default();
-        let mut running = self.worker(case, Program::Reply, log, &seen);
-        running.until(|_| true).await?;
         let partitions = case.shape.partitions;
-        let events = PACE * self.seconds / u64::from(partitions);
+        let (warm_up, outside) = match case.place {
+            // A broker is slow until its JVM compiled what it does often. Clients are not shared.
+            Place::Kafka => (10, self.log().await?),
+            Place::Memory | Place::Directory => (1, Arc::clone(log)),
+        };
+        let events = PACE * (warm_up + self.seconds) / u64::from(partitions);
+        let relay = match case.work {
+            Work::Raw(_) => {
+                let (run, shape) = (self.clone(), case.shape);
+                let all = events * u64::from(partitions);
+                Relay::Loop(tokio::task::spawn_blocking(move || {
+                    raw::relay(&run, shape, all)
+                }))
+            }
+            _ => {
+                let mut running = self.worker(case, Program::Reply, log, &Arc::default());
+                running.until(|_| true).await?;
+                Relay::Worker(running)
+            }
+        };
         let meter = Meter::start()?;
         let epoch = Instant::now();
         let mut arrivals = JoinSet::new();
         let mut senders = JoinSet::new();
         for partition in 0..partitions {
             let output = TopicPartition::new(self.topic("out"), partition);
-            arrivals.spawn(arrive(Arc::clone(log), output, epoch, events));
+            let warm_up = Duration::from_secs(warm_up);
+            arrivals.spawn(arrive(Arc::clone(&outside), output, epoch, events, warm_up));
             let input = TopicPartition::new(self.topic("in"), partition);
-            let producer = log.producer().await?;
+            let producer = outside.producer().await?;
             senders.spawn(send(producer, input, partitions, epoch, events));
         }
         for sent in senders.join_all().await {
@@ -48,17 +75,20 @@ impl Run {
             latencies.extend(arrived?);
         }
         let (seconds, cpu_seconds) = (meter.seconds(), meter.cpu_seconds()?);
-        running.end().await?;
+        match relay {
+            Relay::Worker(running) => running.end().await?,
+            Relay::Loop(relay) => relay.await??,
+        }
         latencies.sort();
         let at = |percent: usize| {
             let index = (latencies.len() * percent / 100).min(latencies.len() - 1);
             latencies[index].as_secs_f64() * 1e3
         };
-        let events = latencies.len() as f64;
+        let all = (events * u64::from(partitions)) as f64;
         Ok(figures([
-            ("events", events),
-            ("events_per_cpu_s", events / cpu_seconds),
-            ("events_per_s", events / seconds),
+            ("events", latencies.len() as f64),
+            ("events_per_cpu_s", all / cpu_seconds),
+            ("events_per_s", all / seconds),
             ("p50_ms", at(50)),
             ("p99_ms", at(99)),
             ("max_ms", at(100)),
@@ -112,30 +142,36 @@ async fn send(
     Ok(())
 }
 
-/// Reads `events` replies and gives how old each was when it arrived.
+/// Reads `events` replies and gives how old each was when it arrived, if its event was sent after
+/// the first `warm_up`.
 async fn arrive(
     log: Arc<dyn Transport>,
     from: TopicPartition,
     epoch: Instant,
     events: u64,
+    warm_up: Duration,
 ) -> Result<Vec<Duration>> {
     let mut latencies = Vec::new();
+    let mut arrived = 0;
     let log = log.log();
     let mut reader = log
         .read(&from, Offset::ZERO, ReadOptions::default())
         .await?;
-    while (latencies.len() as u64) < events {
+    while arrived < events {
         let fetched = poll_fn(|cx| reader.poll_fetch(cx)).await?;
         let now = epoch.elapsed();
         for record in fetched.batch.iter() {
             let reply: Total = serde_json::from_slice(record.value().context("no value")?)?;
-            latencies.push(now.saturating_sub(Duration::from_nanos(u64::try_from(reply.ts)?)));
-            let total = i64::try_from(latencies.len())?;
+            arrived += 1;
             ensure!(
-                reply.total == total,
-                "reply {total} of {from} says {}",
+                reply.total == i64::try_from(arrived)?,
+                "reply {arrived} of {from} says {}",
                 reply.total
             );
+            let sent = Duration::from_nanos(u64::try_from(reply.ts)?);
+            if sent >= warm_up {
+                latencies.push(now.saturating_sub(sent));
+            }
         }
     }
     Ok(latencies)

@@ -32,8 +32,9 @@ pub struct Settings {
     pub threads: usize,
     /// At least once: how long table changes and offsets gather before they are stored. Default: 1 s.
     pub commit_interval: Duration,
-    /// Exactly once: how long an epoch gathers. Default: what suits the log, 100 ms on Kafka and as
-    /// short as can be on the embedded log.
+    /// Exactly once: how long it takes until readers see what an epoch sent, from its first event on;
+    /// the time that commits take counts, for at most a quarter. Default: what suits the log, 100 ms
+    /// on Kafka and as short as can be on the embedded log.
     pub transaction_interval: Option<Duration>,
     /// How long events in flight may take to end at a revoke or shutdown. Default: 10 s.
     pub drain_timeout: Duration,

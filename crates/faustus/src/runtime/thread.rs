@@ -155,6 +155,8 @@ pub(crate) struct WorkerThread {
     outputs: Rc<RefCell<EpochOutputs>>,
     under_way: Option<UnderWay>,
     epoch_count: u64,
+    /// How long the last epochs took from the cut until they were stored, smoothed.
+    commit_takes: Duration,
     /// When something first retired that no epoch holds.
     dirty_since: Option<Duration>,
     last_purge: Duration,
@@ -189,6 +191,7 @@ impl WorkerThread {
             outputs: Rc::default(),
             under_way: None,
             epoch_count: 0,
+            commit_takes: Duration::ZERO,
             dirty_since: None,
             last_purge,
             not_before: Duration::ZERO,

@@ -139,6 +139,27 @@ fn what_is_sent_while_an_epoch_commits_goes_with_the_next() {
 }
 
 #[test]
+fn the_time_that_commits_take_is_a_part_of_the_transaction_interval() {
+    for_seeds(async |cluster, _| {
+        let settings = Settings {
+            transaction_interval: Some(Duration::from_millis(100)),
+            ..settings(Guarantee::ExactlyOnce)
+        };
+        let worker = cluster.worker(flow(), settings);
+        let slow = Fault::Delay(Duration::from_millis(20));
+        worker.faults().add(Rule::new(Call::Commit, slow).always());
+        // It learns how long they take.
+        for _ in 0..20 {
+            send(&cluster, &["a"]).await;
+            cluster.sleep(Duration::from_millis(200)).await;
+        }
+        send(&cluster, &["b"]).await;
+        cluster.sleep(Duration::from_millis(110)).await;
+        assert_eq!(counts(&cluster).await, expect(&[("a", 20), ("b", 1)]));
+    });
+}
+
+#[test]
 fn a_new_generation_during_a_commit_rolls_back_nothing() {
     for_seeds(async |cluster, guarantee| {
         let first = cluster.worker(bank(), settings(guarantee));

@@ -47,6 +47,7 @@ pub(super) struct UnderWay {
     tasks: BTreeSet<TaskKey>,
     /// It holds their tables and offsets too, not only what they sent.
     whole: bool,
+    cut_at: Duration,
 }
 
 impl WorkerThread {
@@ -113,7 +114,11 @@ impl WorkerThread {
             Guarantee::ExactlyOnce if self.context.recovery.transaction_interval.is_zero() => {
                 since + EAGER_INTERVAL
             }
-            Guarantee::ExactlyOnce => since + self.context.recovery.transaction_interval,
+            Guarantee::ExactlyOnce => {
+                // Readers see nothing before the transaction ended, so its time counts too.
+                let interval = self.context.recovery.transaction_interval;
+                since + interval - self.commit_takes.min(interval / 4)
+            }
         }
     }
 
@@ -187,6 +192,7 @@ impl WorkerThread {
             origins,
             tasks: BTreeSet::new(),
             whole,
+            cut_at: now,
         };
         if whole {
             if let Err(failed) = self.add_tasks(now, &mut epoch, &mut under_way) {
@@ -338,6 +344,8 @@ impl WorkerThread {
         if !under_way.whole {
             return;
         }
+        let took = self.context.clock.monotonic() - under_way.cut_at;
+        self.commit_takes = (self.commit_takes * 3 + took) / 4;
         for key in &under_way.tasks {
             let Some(Task {
                 state: State::Running(running),

@@ -218,11 +218,12 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
             topic: changelog.topic.clone(),
             partition: id.partition,
         };
-        let end = context
-            .offset(&partition, OffsetSpec::HighWatermark)
-            .await?;
-        let start = context.offset(&partition, OffsetSpec::Earliest).await?;
-        if context.offset(&partition, OffsetSpec::LastStable).await? < end {
+        let (start, stable, end) = tokio::try_join!(
+            context.offset(&partition, OffsetSpec::Earliest),
+            context.offset(&partition, OffsetSpec::LastStable),
+            context.offset(&partition, OffsetSpec::HighWatermark),
+        )?;
+        if stable < end {
             context.fence_predecessor(&partitions).await;
         }
         logs.push((changelog, partition, start..end));
@@ -242,10 +243,10 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
     let mut sources = Vec::new();
     let mut stream_time = Timestamp(i64::MIN);
     for (partition, committed) in partitions.into_iter().zip(committed) {
-        let earliest = context.offset(&partition, OffsetSpec::Earliest).await?;
-        let end = context
-            .offset(&partition, OffsetSpec::HighWatermark)
-            .await?;
+        let (earliest, end) = tokio::try_join!(
+            context.offset(&partition, OffsetSpec::Earliest),
+            context.offset(&partition, OffsetSpec::HighWatermark),
+        )?;
         let topic = context.plan.ids.get(&partition.topic).copied();
         let facts = SourceFacts {
             committed: committed.as_ref(),

@@ -95,7 +95,9 @@ pub(crate) enum Raw {
     KafkaPass,
     /// Consume with rdkafka, decode, and total in a hash map.
     KafkaTotal,
-    /// The same at a steady pace, and produce each total.
+    /// Consume a changelog with rdkafka.
+    KafkaFetch,
+    /// As `KafkaTotal` at a steady pace, and produce each total.
     KafkaRelay,
 }
 
@@ -201,6 +203,7 @@ impl Raw {
             Self::File => "a bare loop that appends the same batches to a file",
             Self::KafkaPass => "an rdkafka loop: consume, decode, encode, produce",
             Self::KafkaTotal => "an rdkafka loop: consume, decode, total in a hash map",
+            Self::KafkaFetch => "an rdkafka loop: consume a changelog",
             Self::KafkaRelay => {
                 "an rdkafka loop at 1,000 events a second: consume, decode, total, produce"
             }

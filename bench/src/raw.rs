@@ -28,9 +28,13 @@ pub(crate) async fn measure(run: &Run, shape: Shape, raw: Raw) -> Result<Figures
         Raw::KafkaPass => kafka::pass(run, shape).await,
         #[cfg(feature = "kafka")]
         Raw::KafkaTotal => kafka::totals(run, shape).await,
+        #[cfg(feature = "kafka")]
+        Raw::KafkaFetch => kafka::fetch(run, shape),
         Raw::KafkaRelay => anyhow::bail!("it answers at a pace"),
         #[cfg(not(feature = "kafka"))]
-        Raw::KafkaPass | Raw::KafkaTotal => anyhow::bail!("this was built without Kafka"),
+        Raw::KafkaPass | Raw::KafkaTotal | Raw::KafkaFetch => {
+            anyhow::bail!("this was built without Kafka")
+        }
     }
 }
 

@@ -128,7 +128,8 @@ impl Run {
         }
     }
 
-    fn changelog(&self) -> String {
+    /// The changelog's topic.
+    pub(crate) fn changelog(&self) -> String {
         self.topic(&format!("{TABLE}-changelog"))
     }
 
@@ -145,13 +146,13 @@ impl Run {
             Work::Append | Work::Slow | Work::Idle | Work::Latency | Work::Raw(Raw::KafkaRelay) => {
                 Ok(())
             }
-            Work::Throughput(_) | Work::Start | Work::Raw(_) => self.load(case, log).await,
-            Work::Recover => {
+            Work::Recover | Work::Raw(Raw::KafkaFetch) => {
                 let changelog = self.changelog();
                 input::create(log, &changelog, partitions, true).await?;
                 let names = (&*self.name, &*sources[0], &*changelog);
                 input::load_changelog(log, partitions, names, self.events).await
             }
+            Work::Throughput(_) | Work::Start | Work::Raw(_) => self.load(case, log).await,
         }
     }
 

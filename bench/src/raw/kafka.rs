@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -41,7 +41,8 @@ pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
     let meter = Meter::start()?;
     let producer = producer(run, "1")?;
     let mut value = Vec::new();
-    let pass = |message: &BorrowedMessage<'_>, deposit: Deposit| {
+    let pass = |message: &BorrowedMessage<'_>| {
+        let deposit: Deposit = decode(message.payload())?;
         value.clear();
         serde_json::to_writer(&mut value, &Passed::from(deposit))?;
         let mut record = BaseRecord::to(&output)
@@ -50,7 +51,7 @@ pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
             .payload(&*value);
         while let Err((error, refused)) = producer.send(record) {
             let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
-            anyhow::ensure!(error == full, error);
+            ensure!(error == full, error);
             producer.poll(Duration::from_millis(100));
             record = refused;
         }
@@ -58,7 +59,8 @@ pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
     };
     let breathe = || producer.poll(Duration::ZERO);
     let deliver = || Ok(producer.flush(PATIENCE)?);
-    consume(run, shape, run.events, BREATH, pass, breathe, deliver)?;
+    let from = (&*run.topic("in"), shape.partitions, run.events);
+    consume(run, from, BREATH, pass, breathe, deliver)?;
     drop(producer);
     let taken = Taken::since(&meter)?;
     check::deposits(&*run.log().await?, &output, shape, run.events).await?;
@@ -69,11 +71,12 @@ pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
 pub(super) async fn totals(run: &Run, shape: Shape) -> Result<Figures> {
     let mut totals = Totals::default();
     let meter = Meter::start()?;
-    let add = |_: &BorrowedMessage<'_>, deposit| {
-        totals.add(deposit);
+    let add = |message: &BorrowedMessage<'_>| {
+        totals.add(decode(message.payload())?);
         Ok(())
     };
-    consume(run, shape, run.events, BREATH, add, || (), || Ok(()))?;
+    let from = (&*run.topic("in"), shape.partitions, run.events);
+    consume(run, from, BREATH, add, || (), || Ok(()))?;
     let taken = Taken::since(&meter)?;
     totals.ensure_right(shape, run.events)?;
     Ok(taken.rates(run.events))
@@ -84,7 +87,8 @@ pub(crate) fn relay(run: &Run, shape: Shape, events: u64) -> Result<()> {
     let output = run.topic("out");
     let producer = producer(run, "0")?;
     let mut totals = Totals::default();
-    let answer = |message: &BorrowedMessage<'_>, deposit: Deposit| {
+    let answer = |message: &BorrowedMessage<'_>| {
+        let deposit: Deposit = decode(message.payload())?;
         let (account_id, ts) = (deposit.account_id.clone(), deposit.ts);
         let total = totals.add(deposit);
         let value = serde_json::to_vec(&Total {
@@ -103,21 +107,34 @@ pub(crate) fn relay(run: &Run, shape: Shape, events: u64) -> Result<()> {
         producer.poll(Duration::ZERO);
     };
     let deliver = || Ok(producer.flush(PATIENCE)?);
-    consume(run, shape, events, 1, answer, breathe, deliver)
+    let from = (&*run.topic("in"), shape.partitions, events);
+    consume(run, from, 1, answer, breathe, deliver)
 }
 
-/// Gives each of `events` events to `handle`, every `breath` of them calls `breathe`,
-/// and `deliver` before each commit.
+/// Consume a changelog, and look at nothing.
+pub(super) fn fetch(run: &Run, shape: Shape) -> Result<Figures> {
+    let meter = Meter::start()?;
+    let mut bytes = 0;
+    let count = |message: &BorrowedMessage<'_>| {
+        bytes += message.payload_len() + message.key_len();
+        Ok(())
+    };
+    let from = (&*run.changelog(), shape.partitions, run.events);
+    consume(run, from, BREATH, count, || (), || Ok(()))?;
+    ensure!(bytes > 0, "the records are empty");
+    Ok(Taken::since(&meter)?.rates(run.events))
+}
+
+/// Gives each of so many records of a topic of so many partitions to `handle`; every `breath` of them
+/// calls `breathe`, and `deliver` before each commit.
 fn consume(
     run: &Run,
-    shape: Shape,
-    events: u64,
+    (topic, partitions, records): (&str, u32, u64),
     breath: u64,
-    mut handle: impl FnMut(&BorrowedMessage<'_>, Deposit) -> Result<()>,
+    mut handle: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
     breathe: impl Fn(),
     deliver: impl Fn() -> Result<()>,
 ) -> Result<()> {
-    let topic = run.topic("in");
     let consumer: BaseConsumer = config(run)?
         .set("group.id", &run.name)
         .set("enable.auto.commit", "false")
@@ -125,22 +142,22 @@ fn consume(
         // All partitions share one queue here: 1 MiB for each.
         .set(
             "queued.max.messages.kbytes",
-            (1024 * shape.partitions).to_string(),
+            (1024 * partitions).to_string(),
         )
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.wait.max.ms", "100")
         .set("check.crcs", "true")
         .create()?;
-    let mut partitions = TopicPartitionList::new();
-    for partition in 0..shape.partitions {
-        partitions.add_partition_offset(&topic, i32::try_from(partition)?, Offset::Beginning)?;
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition_offset(topic, i32::try_from(partition)?, Offset::Beginning)?;
     }
-    consumer.assign(&partitions)?;
+    consumer.assign(&list)?;
     let mut committed = Instant::now();
-    for count in 1..=events {
+    for count in 1..=records {
         let message = consumer.poll(PATIENCE);
         let message = message.context("nothing came for a minute")??;
-        handle(&message, decode(message.payload())?)?;
+        handle(&message)?;
         if count % breath == 0 {
             breathe();
             if committed.elapsed() >= COMMIT {

@@ -4,9 +4,10 @@ use anyhow::Result;
 use faustus::Record;
 use faustus_core::{
     BatchBuilder, CleanupPolicy, GroupIdentity, NewTopic, Offset, OffsetCommit, Outgoing,
-    Timestamp, TopicConfig, TopicPartition, Transport, partition_for_key,
+    Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::cases::Shape;
 
@@ -103,7 +104,7 @@ fn value(account: &str, amount: i64, bytes: Option<usize>) -> Vec<u8> {
 
 /// `written` in batches as they are published together.
 pub(crate) fn batches(
-    topic: &str,
+    topic: TopicName,
     partitions: u32,
     mut written: impl Iterator<Item = Written>,
 ) -> impl Iterator<Item = Vec<Outgoing>> {
@@ -125,7 +126,7 @@ pub(crate) fn batches(
         }
         let full = (0..).zip(&mut builders).filter(|(_, b)| !b.is_empty());
         let outgoing = full.map(|(partition, builder)| Outgoing {
-            partition: TopicPartition::new(topic, partition),
+            partition: TopicPartition::new(topic.clone(), partition),
             batch: std::mem::take(builder).build(),
         });
         let outgoing: Vec<_> = outgoing.collect();
@@ -170,6 +171,26 @@ pub(crate) async fn publish(
     Ok(())
 }
 
+/// Publishes one after the other, while another thread makes the next ones.
+pub(crate) async fn publish_beside<I: Iterator<Item = Vec<Outgoing>>>(
+    log: &dyn Transport,
+    batches: impl FnOnce() -> I + Send + 'static,
+) -> Result<()> {
+    let (made, mut next) = mpsc::channel(4);
+    let making = tokio::task::spawn_blocking(move || {
+        for outgoing in batches() {
+            if made.blocking_send(outgoing).is_err() {
+                return;
+            }
+        }
+    });
+    let mut producer = log.producer().await?;
+    while let Some(outgoing) = next.recv().await {
+        producer.publish(outgoing).await?;
+    }
+    Ok(making.await?)
+}
+
 /// Writes a changelog of `records` accounts, and the offsets without which state is not trusted.
 pub(crate) async fn load_changelog(
     log: &dyn Transport,
@@ -182,7 +203,7 @@ pub(crate) async fn load_changelog(
         let key = format!("\"{account}\"").into();
         Written::routed(&account, partitions, key, i.to_string().into())
     });
-    publish(log, batches(changelog, partitions, written)).await?;
+    publish(log, batches(changelog.into(), partitions, written)).await?;
     let source = |p| TopicPartition::new(source, p);
     let offsets = (0..partitions).map(|p| OffsetCommit::new(source(p), Offset::ZERO));
     let group_of = log.coordinator(group);

@@ -160,9 +160,16 @@ impl Run {
     async fn load(&self, case: &Case, log: &dyn Transport) -> Result<()> {
         let keyed = case.hops() == 1;
         for (number, source) in (0..).zip(self.sources(case)) {
-            let deposits = input::deposits(case.shape, number, self.events, keyed);
-            let batches = input::batches(&source, case.shape.partitions, deposits);
-            input::publish(log, batches).await?;
+            let (shape, events) = (case.shape, self.events);
+            let batches = move || {
+                let deposits = input::deposits(shape, number, events, keyed);
+                input::batches(source.as_str().into(), shape.partitions, deposits)
+            };
+            if self.threads > 1 {
+                input::publish_beside(log, batches).await?;
+            } else {
+                input::publish(log, batches()).await?;
+            }
         }
         Ok(())
     }

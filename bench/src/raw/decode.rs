@@ -35,7 +35,7 @@ pub(super) fn totals(shape: Shape, events: u64) -> Result<Figures> {
 /// Decodes all events, and measures it together with what `visit` does.
 fn each(shape: Shape, events: u64, mut visit: impl FnMut(Deposit)) -> Result<Figures> {
     let deposits = input::deposits(shape, 0, events, true);
-    let written = input::batches("in", shape.partitions, deposits).flatten();
+    let written = input::batches("in".into(), shape.partitions, deposits).flatten();
     let batches: Vec<Batch> = written.map(|outgoing| outgoing.batch).collect();
     let loaded = rss_mb()?;
     let meter = Meter::start()?;

@@ -16,7 +16,7 @@ use crate::{
 /// The events in batches as they are published, made before they are measured.
 pub(super) fn batches(shape: Shape, events: u64) -> Vec<Vec<Outgoing>> {
     let deposits = input::deposits(shape, 0, events, true);
-    input::batches("in", shape.partitions, deposits).collect()
+    input::batches("in".into(), shape.partitions, deposits).collect()
 }
 
 /// Appends a batch's bytes.

@@ -19,7 +19,8 @@ impl Run {
     pub(super) async fn append(&self, case: &Case, log: Arc<dyn Transport>) -> Result<Figures> {
         let topic = self.topic("in");
         let deposits = input::deposits(case.shape, 0, self.events, true);
-        let batches: Vec<_> = input::batches(&topic, case.shape.partitions, deposits).collect();
+        let batches: Vec<_> =
+            input::batches(topic.as_str().into(), case.shape.partitions, deposits).collect();
         let meter = Meter::start()?;
         input::publish(&*log, batches.into_iter()).await?;
         drop(log);

@@ -81,7 +81,7 @@ impl Run {
         let deposits = input::deposits(shape, 0, u64::MAX, true);
         let mut producer = log.producer().await?;
         let (began, mut sent) = (Instant::now(), 0);
-        for outgoing in input::batches(topic, shape.partitions, deposits) {
+        for outgoing in input::batches(topic.into(), shape.partitions, deposits) {
             let now = began.elapsed();
             if now >= Duration::from_secs(self.seconds) {
                 break;

@@ -11,8 +11,8 @@
 use std::{sync::Arc, time::Duration};
 
 use faustus_core::{
-    Change, Clock, Coordinator, GroupError, Offset, Producer, PublishError, Published,
-    TransactionalProducer, Transport, TransportError,
+    Change, Clock, Coordinator, GroupError, Offset, OffsetSpec, Producer, PublishError, Published,
+    TopicPartition, TransactionalProducer, Transport, TransportError,
 };
 use tokio::sync::mpsc;
 
@@ -27,6 +27,12 @@ use crate::{
 
 /// How long a failed call waits before it is made again.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// How long a committer at its end waits until what it committed can be read.
+const SEEN_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often it looks.
+const SEEN_POLL: Duration = Duration::from_millis(5);
 
 /// The log aborts a transaction that its worker left open after that long.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,6 +49,8 @@ pub(crate) struct Committer {
     pub(crate) producer: Option<Box<dyn Producer>>,
     /// The epoch under way may be stored: its transaction ended and nobody knows how.
     pub(crate) unknown: bool,
+    /// What the last transaction wrote: partitions, and the position after it.
+    pub(crate) written: Vec<(TopicPartition, Offset)>,
 }
 
 /// Why an attempt came to nothing.
@@ -69,7 +77,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Takes epochs to the log until no more can come.
+    /// Takes epochs to the log until no more can come, and what they wrote can be read.
     pub(crate) async fn run(
         mut self,
         mut epochs: mpsc::UnboundedReceiver<Epoch>,
@@ -79,8 +87,26 @@ impl Committer {
             let id = epoch.id;
             let outcome = self.store(epoch).await;
             if outcomes.send((id, outcome)).is_err() {
-                return;
+                break;
             }
+        }
+        self.until_seen().await;
+    }
+
+    /// Waits, not for ever, until readers see the last transaction: a log may show it a moment after
+    /// its commit. Those before it are complete, or it could not have begun.
+    async fn until_seen(&self) {
+        let (partitions, ends): (Vec<_>, Vec<_>) = self.written.iter().cloned().unzip();
+        let deadline = self.clock.monotonic() + SEEN_LIMIT;
+        while !partitions.is_empty() && self.clock.monotonic() < deadline {
+            let admin = self.transport.admin();
+            match admin.offsets(&partitions, OffsetSpec::LastStable).await {
+                Ok(stable) if stable.iter().zip(&ends).all(|(stable, end)| stable >= end) => return,
+                Ok(_) => {}
+                Err(error) if error.is_transient() => {}
+                Err(_) => return,
+            }
+            self.clock.sleep(SEEN_POLL).await;
         }
     }
 
@@ -100,6 +126,10 @@ impl Committer {
                 }
             }
         };
+        if self.guarantee == Guarantee::ExactlyOnce {
+            let partitions = epoch.outgoing.iter().map(|out| out.partition.clone());
+            self.written = partitions.zip(published.ends.iter().copied()).collect();
+        }
         let outcome = match write_stores(&epoch, &published) {
             Ok(()) => Outcome::Committed,
             Err(error) => Outcome::StoreFailed(error.to_string()),

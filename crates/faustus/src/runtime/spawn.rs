@@ -68,9 +68,6 @@ impl Spawned {
             Poll::Ready(())
         })
     }
-
-    /// Forgets it; it goes on.
-    pub(crate) fn detach(self) {}
 }
 
 /// Operating system threads, each with a tokio runtime of its own, and the runtime of the caller.

@@ -46,7 +46,8 @@ pub(crate) struct Environment {
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Everything in flight was finished and stored.
+    /// Everything in flight was finished and stored, and readers see it, unless a transaction of
+    /// somebody else held it back for more than two seconds.
     Drained,
     /// Some events were not finished in time; they are done again at the next start.
     Cut,
@@ -68,6 +69,8 @@ pub(crate) enum Request {
 struct Thread {
     commands: mpsc::UnboundedSender<Command>,
     done: Spawned,
+    /// Its committer, which ends after it.
+    committed: Spawned,
     tasks: Vec<TaskId>,
 }
 
@@ -138,7 +141,8 @@ pub(crate) async fn run(
         control.lose();
         control.leave().await;
     }
-    control.end_threads().await;
+    let all_committed = matches!(result, Ok(Ended::Drained));
+    control.end_threads(all_committed).await;
     drop(alive);
     membership.ended().await;
     drop(tasks);
@@ -203,6 +207,7 @@ impl Control {
                 transactional: None,
                 producer: None,
                 unknown: false,
+                written: Vec::new(),
             };
             committer.prepare().await?;
             let context = ThreadContext {
@@ -220,9 +225,9 @@ impl Control {
             let (ended, outcomes) = mpsc::unbounded_channel();
             let committing =
                 move || -> LocalFuture<()> { Box::pin(committer.run(to_commit, ended)) };
-            env.spawn
-                .thread(&format!("faustus-commit-{index}"), Box::new(committing))
-                .detach();
+            let committed = env
+                .spawn
+                .thread(&format!("faustus-commit-{index}"), Box::new(committing));
             let working = move || -> LocalFuture<()> {
                 Box::pin(WorkerThread::new(context, commanded, epochs, outcomes).run())
             };
@@ -232,6 +237,7 @@ impl Control {
             self.threads.push(Thread {
                 commands,
                 done,
+                committed,
                 tasks: Vec::new(),
             });
         }
@@ -412,12 +418,19 @@ impl Control {
         }
     }
 
-    async fn end_threads(&mut self) {
-        let ends: Vec<Spawned> = self.threads.drain(..).map(|thread| thread.done).collect();
+    /// Where all is committed, the committers end when it can be read, too.
+    async fn end_threads(&mut self, all_committed: bool) {
+        let ends = self.threads.drain(..).map(|thread| async move {
+            drop(thread.commands);
+            thread.done.ended().await;
+            if all_committed {
+                thread.committed.ended().await;
+            }
+        });
         let patience = self.clock.sleep(self.drain);
         tokio::select! {
             biased;
-            _ = join_all(ends.into_iter().map(Spawned::ended)) => {}
+            _ = join_all(ends) => {}
             () = patience => tracing::error!("a worker thread is blocked and is left behind"),
         }
     }

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use faustus::{
-    Guarantee, Settings,
+    Ended, Guarantee, Settings,
     testing::{Cluster, TestWorker},
 };
-use faustus_core::{GroupError, TransportError};
+use faustus_core::{
+    BatchBuilder, GroupError, Outgoing, Timestamp, TopicPartition, Transport, TransportError,
+};
 use faustus_log::{Call, Fault, Rule};
 
 use crate::{
@@ -135,6 +137,56 @@ fn what_is_sent_while_an_epoch_commits_goes_with_the_next() {
             "not all in one transaction"
         );
         assert_eq!(said(&cluster).await, 2);
+    });
+}
+
+#[test]
+fn what_a_worker_committed_can_be_read_when_it_ended() {
+    for_seeds(async |cluster, _| {
+        let worker = cluster.worker(flow(), settings(Guarantee::ExactlyOnce));
+        send(&cluster, &["a"]).await;
+        cluster.settle().await;
+        // As long as this transaction is open, readers see nothing behind its record.
+        let log = cluster.log();
+        let other = log.transactional_producer("other", Duration::from_secs(60));
+        let mut other = other.await.unwrap();
+        other.begin().await.unwrap();
+        let mut batch = BatchBuilder::new();
+        batch.push(Timestamp(1), Some(b"\"z\""), Some(b"1"));
+        let changelog = TopicPartition::new("flow-counts-changelog", 0);
+        let outgoing = Outgoing {
+            partition: changelog,
+            batch: batch.build(),
+        };
+        other.publish(vec![outgoing]).await.unwrap();
+        send(&cluster, &["b"]).await;
+        cluster.sleep(Duration::from_millis(500)).await;
+        assert_eq!(counts(&cluster).await, expect(&[("a", 1)]));
+        let abort = async {
+            cluster.sleep(Duration::from_millis(500)).await;
+            other.abort().await.unwrap();
+        };
+        let end = async {
+            assert_eq!(worker.shutdown().await.unwrap(), Ended::Drained);
+            counts(&cluster).await
+        };
+        let (seen, ()) = tokio::join!(end, abort);
+        assert_eq!(seen, expect(&[("a", 1), ("b", 1)]));
+    });
+}
+
+#[test]
+fn a_worker_that_ends_does_not_wait_long_for_readers_to_see_everything() {
+    for_seeds(async |cluster, _| {
+        let worker = cluster.worker(flow(), settings(Guarantee::ExactlyOnce));
+        send(&cluster, &["a"]).await;
+        let unavailable = TransportError::Unavailable("injected".into());
+        cluster.settle().await;
+        let fault = Rule::new(Call::Ask, Fault::Before(unavailable)).always();
+        worker.faults().add(fault);
+        let began = cluster.clock().monotonic();
+        assert_eq!(worker.shutdown().await.unwrap(), Ended::Drained);
+        assert!(cluster.clock().monotonic() - began < Duration::from_secs(5));
     });
 }
 

@@ -1,5 +1,6 @@
 //! Medians, and numbers as people read them.
 
+use bench::median::median;
 use serde_json::{Value, json};
 
 use crate::figures::Figures;
@@ -9,20 +10,13 @@ pub(super) fn medians(told: &[Figures]) -> Figures {
     let Some(first) = told.first() else {
         return Figures::new();
     };
-    let median = |name: &String, value: &Value| {
-        let mut numbers: Vec<f64> = told
-            .iter()
-            .filter_map(|figures| figures.get(name)?.as_f64())
-            .collect();
-        if numbers.is_empty() {
-            return value.clone();
-        }
-        numbers.sort_by(f64::total_cmp);
-        let (low, high) = (numbers[(numbers.len() - 1) / 2], numbers[numbers.len() / 2]);
-        rounded(f64::midpoint(low, high))
+    let each_median = |name: &String, value: &Value| {
+        let numbers = told.iter();
+        let numbers = numbers.filter_map(|figures| figures.get(name)?.as_f64());
+        median(numbers.collect()).map_or_else(|| value.clone(), rounded)
     };
     let each = first.iter();
-    each.map(|(name, value)| (name.clone(), median(name, value)))
+    each.map(|(name, value)| (name.clone(), each_median(name, value)))
         .collect()
 }
 

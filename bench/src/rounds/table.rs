@@ -2,35 +2,10 @@
 
 use std::fmt::Write;
 
+use bench::columns::{COLUMNS, OTHERS};
 use serde_json::Value;
 
 use super::{Measured, times_raw};
-
-/// The columns: heading and figure.
-const COLUMNS: [(&str, &str); 6] = [
-    ("events", "events"),
-    ("seconds", "seconds"),
-    ("CPU s", "cpu_s"),
-    ("events/s", "events_per_s"),
-    ("events/CPU s", "events_per_cpu_s"),
-    ("rss MB", "rss_mb"),
-];
-
-/// What stands in no column of its own, and is worth a look.
-const OTHERS: [&str; 12] = [
-    "start_cpu_s",
-    "p50_ms",
-    "p99_ms",
-    "max_ms",
-    "start_ms",
-    "cpu_percent",
-    "sent",
-    "times_slower",
-    "ahead_records",
-    "ahead_mb",
-    "rss_half_mb",
-    "rss_end_mb",
-];
 
 /// One row for each case: medians, and how many times the CPU time per event of its raw loop it takes.
 pub(super) fn table(measured: &[Measured]) -> String {

@@ -17,6 +17,7 @@ mod retirement;
 mod shard;
 mod slots;
 mod spawn;
+mod stored;
 mod task;
 mod thread;
 mod topology;
@@ -28,6 +29,7 @@ pub(crate) use shard::{AnyShard, TypedShard};
 #[cfg(feature = "testing")]
 pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};
 pub(crate) use spawn::{Spawn, Threads};
+pub(crate) use stored::Stored;
 pub use thread::{TaskState, TaskStatus};
 pub(crate) use topology::{AgentDef, AppDef, LocalFuture, TaskDef};
 pub use worker::Ended;

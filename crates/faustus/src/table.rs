@@ -8,19 +8,19 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use faustus_core::{Codec, Store};
+use faustus_core::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Json, Key,
-    runtime::{AnyShard, TypedShard},
+    runtime::{AnyShard, Stored, TypedShard},
 };
 
 /// The place of a table in the application's list of tables.
 pub(crate) type TableIndex = usize;
 
 /// Makes the shard of one partition of a table, over its store if it has one.
-type MakeShard = dyn Fn(Option<Arc<dyn Store>>) -> Rc<dyn AnyShard> + Send + Sync;
+type MakeShard = dyn Fn(Option<Stored>) -> Rc<dyn AnyShard> + Send + Sync;
 
 /// What the application knows of a table besides its types.
 pub(crate) struct TableDef {
@@ -65,12 +65,12 @@ where
         let keys: Arc<dyn Codec<K>> = Arc::new(Json);
         let values = Values::default();
         let codec = Arc::clone(&values);
-        let shard = move |store| -> Rc<dyn AnyShard> {
+        let shard = move |stored| -> Rc<dyn AnyShard> {
             Rc::new(TypedShard::new(
                 Arc::clone(&table),
                 Arc::clone(&keys),
                 Arc::clone(codec.get_or_init(|| Arc::new(Json))),
-                store,
+                stored,
             ))
         };
         let def = TableDef {

@@ -84,7 +84,11 @@ impl Store for FjallStore {
         let shared = &self.usage.shared;
         let mut batch = OwnedWriteBatch::with_capacity(shared.db.clone(), changes.len() + 1)
             .durability(Some(PersistMode::Buffer));
-        for Change { key, value } in changes {
+        // fjall keeps them sorted in memory: in order, each finds its place near the one before. Of two
+        // changes of one key the later stays the later.
+        let mut sorted = changes.iter().collect::<Vec<_>>();
+        sorted.sort_by(|a, b| a.key.cmp(&b.key));
+        for Change { key, value } in sorted {
             if key.len() > MAX_KEY_LEN {
                 return Err(StoreError::Io(format!(
                     "{}: a key has {} bytes, a store takes keys of up to {MAX_KEY_LEN}",

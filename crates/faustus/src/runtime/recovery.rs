@@ -23,6 +23,7 @@ use super::{
     ownership::Ownership,
     plan::{Changelog, Plan},
     shard::AnyShard,
+    stored::{Room, Stored},
     task::{SourceProgress, TaskCore},
     thread::{ReadyQueue, Running},
     topology::AppDef,
@@ -53,6 +54,7 @@ pub(crate) struct RecoveryContext {
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
+    pub(crate) room: Arc<Room>,
     pub(crate) transaction_interval: Duration,
     /// How the transactional ids of this worker's own committers begin.
     pub(crate) committers: Arc<str>,
@@ -350,7 +352,10 @@ impl TableRecovery<'_> {
             }
             None => (None, range.start),
         };
-        let shard = (table.shard)(store.clone());
+        let stored = store
+            .clone()
+            .map(|store| Stored::new(store, &self.context.room));
+        let shard = (table.shard)(stored);
         let mut position = from;
         let before = *restored;
         while position < range.end {

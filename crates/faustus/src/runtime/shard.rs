@@ -10,6 +10,7 @@ use faustus_core::{BatchBuilder, Codec, CodecError, Store, Timestamp};
 use super::{
     retirement::Number,
     slots::{EventId, Slots, Writer},
+    stored::Stored,
 };
 use crate::{Error, Result};
 
@@ -49,7 +50,7 @@ pub(crate) struct TypedShard<K, V> {
     slots: RefCell<Slots<K, V>>,
     keys: Arc<dyn Codec<K>>,
     values: Arc<dyn Codec<V>>,
-    store: Option<Arc<dyn Store>>,
+    stored: Option<Stored>,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
@@ -57,14 +58,14 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         table: Arc<str>,
         keys: Arc<dyn Codec<K>>,
         values: Arc<dyn Codec<V>>,
-        store: Option<Arc<dyn Store>>,
+        stored: Option<Stored>,
     ) -> Self {
         Self {
             table,
-            slots: RefCell::new(Slots::new(store.is_some())),
+            slots: RefCell::new(Slots::new(stored.is_some())),
             keys,
             values,
-            store,
+            stored,
         }
     }
 
@@ -77,8 +78,8 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
         match slots.find(key) {
             Some(index) => Ok(read(slots.value(index))),
-            None if self.store.is_none() => Ok(read(None)),
-            None => Ok(read(self.fetch(&key.to_owned())?.as_ref())),
+            None if self.stored.is_none() => Ok(read(None)),
+            None => Ok(read(self.fetch(&slots, &key.to_owned())?.0.as_ref())),
         }
     }
 
@@ -98,8 +99,8 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
             Some(index) => index,
             None => {
                 let key = key.to_owned();
-                let value = self.fetch(&key)?;
-                slots.load(key, value)
+                let (value, len) = self.fetch(&slots, &key)?;
+                slots.load(key, value, len)
             }
         };
         let mut result = None;
@@ -117,11 +118,11 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         for (key, value) in slots.iter() {
             visit(key, value);
         }
-        let Some(store) = &self.store else {
+        let Some(stored) = &self.stored else {
             return Ok(());
         };
         let mut failed = None;
-        store.scan(&mut |key, value| {
+        stored.store().scan(&mut |key, value| {
             let step = self.decode_key(key).and_then(|key| {
                 if slots.find(&key).is_none() {
                     visit(&key, &self.decode_value(value)?);
@@ -134,15 +135,19 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         failed.map_or(Ok(()), Err)
     }
 
-    fn fetch(&self, key: &K) -> Result<Option<V>> {
-        let Some(store) = &self.store else {
-            return Ok(None);
+    /// What the store has for a key that has no slot, and the length of both in bytes.
+    fn fetch(&self, slots: &Slots<K, V>, key: &K) -> Result<(Option<V>, usize)> {
+        let Some(stored) = &self.stored else {
+            return Ok((None, 0));
         };
+        if !slots.has_forgotten() && stored.was_empty()? {
+            return Ok((None, 0));
+        }
         let mut bytes = Vec::new();
         self.keys.encode(key, &mut bytes)?;
-        match store.get(&bytes)? {
-            Some(value) => Ok(Some(self.decode_value(&value)?)),
-            None => Ok(None),
+        match stored.store().get(&bytes)? {
+            Some(value) => Ok((Some(self.decode_value(&value)?), bytes.len() + value.len())),
+            None => Ok((None, 0)),
         }
     }
 
@@ -187,7 +192,11 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
     }
 
     fn commit(&self) {
-        self.slots.borrow_mut().commit();
+        let mut slots = self.slots.borrow_mut();
+        slots.commit();
+        if let Some(stored) = &self.stored {
+            slots.shrink(stored.room());
+        }
     }
 
     fn cut(
@@ -199,14 +208,15 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
         self.slots.borrow_mut().cut(|key, value, writer| {
             writers.push(writer);
             let record = changelog.record(timestamp);
-            let write = || -> Result<(), CodecError> {
+            let write = || -> Result<usize, CodecError> {
                 let record = record.key_with(|out| self.keys.encode(key, out))?;
                 let record = match value {
                     Some(value) => record.value_with(|out| self.values.encode(value, out))?,
                     None => record,
                 };
+                let len = record.bytes();
                 record.finish();
-                Ok(())
+                Ok(len)
             };
             write().map_err(|e| {
                 Error::from(e).context(format!(
@@ -225,7 +235,7 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
     }
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.store.as_ref()
+        self.stored.as_ref().map(Stored::store)
     }
 
     fn dump(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {

@@ -9,6 +9,7 @@
 //!   that those events left, even where an event that has not retired has already written over it.
 //! - [`Slots::commit`] forgets the oldest cut epoch's undo, [`Slots::roll_back_all`] restores the
 //!   state after the last committed epoch.
+//! - Where a store has what was committed too, [`Slots::shrink`] forgets as much of it as need be.
 //!
 //! The machine relies on two rules that lanes keep: of two events that have not retired and wrote
 //! the same key, the one with the lower id wrote first; and only an event that nobody has written
@@ -80,6 +81,13 @@ struct Slot<K, V> {
     epoch: u64,
 }
 
+impl<K, V> Slot<K, V> {
+    /// Whether no undo holds an entry for this slot.
+    fn is_idle(&self) -> bool {
+        self.event == NO_EVENT && self.epoch == NONE
+    }
+}
+
 #[derive(Debug)]
 struct Undo<V> {
     event: EventId,
@@ -105,11 +113,40 @@ pub(crate) struct Slots<K, V> {
     /// Cut epochs that have not been committed, the oldest first.
     cut: VecDeque<EpochUndo<V>>,
     epoch: u64,
-    /// Whether a value that is in no undo may be dropped because a store has it.
-    backed: bool,
+    /// If a store has the values that are in no undo: what is known of how much memory they take.
+    backed: Option<Kept>,
+}
+
+/// What a partition keeps although a store has it.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The encoded length of each slot's key and value, in bytes.
+    lens: Vec<u32>,
+    /// The sum of them.
+    sum: usize,
+    /// Where the search for what to forget goes on: so it comes to each slot in its turn.
+    hand: SlotIndex,
+    /// Whether a value was forgotten, which the store still has.
+    forgot: bool,
+}
+
+impl Kept {
+    fn set_len(&mut self, index: SlotIndex, len: usize) {
+        let index = index as usize;
+        if self.lens.len() <= index {
+            self.lens.resize(index + 1, 0);
+        }
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        let before = std::mem::replace(&mut self.lens[index], len);
+        self.sum = self.sum - before as usize + len as usize;
+    }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
+    /// What a slot takes in memory besides its key and value, in bytes: with its place in the index
+    /// and what an allocator adds.
+    const SLOT_BYTES: usize = size_of::<Option<Slot<K, V>>>() + 32;
+
     /// An empty partition. `backed`: a store holds what was committed, so that this need not.
     pub(crate) fn new(backed: bool) -> Self {
         Self {
@@ -121,7 +158,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             open: Vec::new(),
             cut: VecDeque::new(),
             epoch: 0,
-            backed,
+            backed: backed.then(Kept::default),
         }
     }
 
@@ -145,8 +182,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         self.slot(index).and_then(|slot| slot.value.as_ref())
     }
 
-    /// Makes a key known that is not, with the value that a store or a changelog has for it. Not a write.
-    pub(crate) fn load(&mut self, key: K, value: Option<V>) -> SlotIndex {
+    /// Whether a store may have keys that were known here once and are not any more.
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.backed.as_ref().is_some_and(|kept| kept.forgot)
+    }
+
+    /// Makes a key known that is not, with the value that a store or a changelog has for it, encoded
+    /// in `len` bytes. Not a write.
+    pub(crate) fn load(&mut self, key: K, value: Option<V>, len: usize) -> SlotIndex {
         let hash = self.hasher.hash_one(&key);
         let slot = Some(Slot {
             key,
@@ -177,6 +220,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
                 .as_ref()
                 .map_or(0, |slot| hasher.hash_one(&slot.key))
         });
+        if let Some(kept) = &mut self.backed {
+            kept.set_len(index, len);
+        }
         index
     }
 
@@ -191,7 +237,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
                 }
             }
             None if value.is_some() => {
-                self.load(key, value);
+                self.load(key, value, 0);
             }
             None => {}
         }
@@ -269,10 +315,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         self.undo = undo;
     }
 
-    /// Ends the open epoch, telling each changed key with the value to be stored for it and who wrote it.
+    /// Ends the open epoch, telling each changed key with the value to be stored for it and who wrote
+    /// it. `visit` gives the length of both when encoded, in bytes.
     pub(crate) fn cut<E>(
         &mut self,
-        mut visit: impl FnMut(&K, Option<&V>, Writer) -> Result<(), E>,
+        mut visit: impl FnMut(&K, Option<&V>, Writer) -> Result<usize, E>,
     ) -> Result<(), E> {
         // An event that has not retired may have written over what is flushed here: then the
         // value is the oldest one that such an event keeps.
@@ -282,9 +329,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         }
         for (index, _) in &self.open {
             if let Some(slot) = self.slot(*index) {
-                match held.get(index) {
+                let len = match held.get(index) {
                     Some(undo) => visit(&slot.key, undo.old.as_ref(), undo.old_writer)?,
                     None => visit(&slot.key, slot.value.as_ref(), slot.writer)?,
+                };
+                if let Some(kept) = &mut self.backed {
+                    kept.set_len(*index, len);
                 }
             }
         }
@@ -336,6 +386,32 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             self.forget_if_idle(index);
         }
         self.epoch += 1;
+        self.shrink(0);
+    }
+
+    /// Forgets what a store has too until all that is known takes no more than `room` bytes, as far
+    /// as that can be.
+    pub(crate) fn shrink(&mut self, room: usize) {
+        for _ in 0..self.slots.len() {
+            let Some(kept) = &mut self.backed else { return };
+            if self.index.len() * Self::SLOT_BYTES + kept.sum <= room {
+                return;
+            }
+            let next = kept.hand as usize + 1;
+            kept.hand = if next < self.slots.len() {
+                kept.hand + 1
+            } else {
+                0
+            };
+            let index = kept.hand;
+            if self.slots[index as usize]
+                .as_ref()
+                .is_some_and(Slot::is_idle)
+            {
+                kept.forgot = true;
+                self.forget(index);
+            }
+        }
     }
 
     /// All present keys known here.
@@ -384,17 +460,25 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         }
     }
 
-    /// A slot that is in no undo goes when its key is absent, or when a store has its value.
+    /// A slot that is in no undo goes when its key is absent.
     fn forget_if_idle(&mut self, index: SlotIndex) {
         let Some(slot) = self.slot(index) else { return };
-        if slot.event != NO_EVENT || slot.epoch != NONE || (slot.value.is_some() && !self.backed) {
-            return;
+        if slot.is_idle() && slot.value.is_none() {
+            self.forget(index);
         }
+    }
+
+    fn forget(&mut self, index: SlotIndex) {
+        let Some(slot) = self.slots[index as usize].take() else {
+            return;
+        };
         let hash = self.hasher.hash_one(&slot.key);
         if let Ok(entry) = self.index.find_entry(hash, |&i| i == index) {
             entry.remove();
         }
-        self.slots[index as usize] = None;
+        if let Some(kept) = &mut self.backed {
+            kept.set_len(index, 0);
+        }
         self.free.push(index);
     }
 }

@@ -131,16 +131,19 @@ impl Model {
 struct Run {
     slots: Slots<u8, u32>,
     backed: bool,
+    /// Whether no memory is left for what a store has.
+    tight: bool,
     model: Model,
     /// What the cuts have told.
     flushed: State,
 }
 
 impl Run {
-    fn new(backed: bool) -> Self {
+    fn new(backed: bool, tight: bool) -> Self {
         Self {
             slots: Slots::new(backed),
             backed,
+            tight,
             model: Model::default(),
             flushed: State::new(),
         }
@@ -160,7 +163,7 @@ impl Run {
                     event: Some(event),
                 };
                 model.events.entry(event).or_default().push(wrote);
-                let stored = self.stored(key);
+                let stored = self.looked_up(key);
                 write(&mut self.slots, event, (key, stored), value);
             }
             Step::Alone { key, value } => {
@@ -188,6 +191,9 @@ impl Run {
             Step::Cut => self.cut(),
             Step::Commit => {
                 slots.commit();
+                if self.tight {
+                    slots.shrink(0);
+                }
                 let below = model.cuts.remove(0);
                 model.committed = model.state(&model.retired[..below]);
                 model.retired.drain(..below);
@@ -220,7 +226,7 @@ impl Run {
                 Some(value) => self.flushed.insert(*key, *value),
                 None => self.flushed.remove(key),
             };
-            Ok::<(), ()>(())
+            Ok::<usize, ()>(2)
         });
         cutting.unwrap();
         let before = model.cuts.last().copied().unwrap_or_default();
@@ -236,11 +242,17 @@ impl Run {
         value.filter(|_| self.backed)
     }
 
+    /// What a shard takes for the value of a key that has no slot: what was never forgotten is not
+    /// looked up.
+    fn looked_up(&self, key: u8) -> Option<u32> {
+        self.stored(key).filter(|_| self.slots.has_forgotten())
+    }
+
     /// Machine and model show the same.
     fn check(&self) {
         let value = |key| match self.slots.find(&key) {
             Some(index) => self.slots.value(index).copied(),
-            None => self.stored(key),
+            None => self.looked_up(key),
         };
         let seen = (0..KEYS).filter_map(|key| Some((key, value(key)?)));
         assert_eq!(seen.collect::<State>(), self.model.now());
@@ -249,7 +261,7 @@ impl Run {
 
 fn slot_of(slots: &mut Slots<u8, u32>, key: u8, stored: Option<u32>) -> SlotIndex {
     let known = slots.find(&key);
-    known.unwrap_or_else(|| slots.load(key, stored))
+    known.unwrap_or_else(|| slots.load(key, stored, 2))
 }
 
 fn write(
@@ -272,9 +284,10 @@ proptest! {
     #[test]
     fn every_prefix_is_flushed_and_restored_exactly(
         backed: bool,
+        tight: bool,
         steps in prop::collection::vec(step(), 1..80),
     ) {
-        let mut run = Run::new(backed);
+        let mut run = Run::new(backed, tight);
         for step in steps {
             if run.model.allows(step) {
                 run.step(step);
@@ -303,10 +316,10 @@ fn choices(script: &[Step], model: &Model) -> Vec<Step> {
 }
 
 /// Runs every script that begins with `script` and has `more` further steps; gives how many.
-fn run_all(backed: bool, script: &mut Vec<Step>, more: usize) -> u32 {
+fn run_all((backed, tight): (bool, bool), script: &mut Vec<Step>, more: usize) -> u32 {
     let steps = {
         let _told = Script(script);
-        let mut run = Run::new(backed);
+        let mut run = Run::new(backed, tight);
         script.iter().for_each(|step| run.step(*step));
         run.check();
         choices(script, &run.model)
@@ -317,7 +330,7 @@ fn run_all(backed: bool, script: &mut Vec<Step>, more: usize) -> u32 {
     let mut count = 0;
     for step in steps {
         script.push(step);
-        count += run_all(backed, script, more - 1);
+        count += run_all((backed, tight), script, more - 1);
         script.pop();
     }
     count
@@ -336,25 +349,64 @@ impl Drop for Script<'_> {
 
 #[test]
 fn every_short_script_is_flushed_and_restored_exactly() {
-    for (backed, steps, fewest) in [(false, 6, 400_000), (true, 5, 40_000)] {
-        let scripts = run_all(backed, &mut Vec::new(), steps);
+    for (kind, steps, fewest) in [
+        ((false, false), 6, 400_000),
+        ((true, false), 5, 40_000),
+        ((true, true), 5, 40_000),
+    ] {
+        let scripts = run_all(kind, &mut Vec::new(), steps);
         assert!(scripts > fewest, "only {scripts}");
     }
 }
 
 #[test]
-fn a_backed_partition_forgets_what_is_stored() {
+fn a_backed_partition_forgets_what_is_stored_when_it_needs_the_room() {
     let mut slots = Slots::new(true);
     write(&mut slots, 0, (1, None), Some(10));
     slots.retire_below(1);
-    slots.cut(|_, _, _| Ok::<(), ()>(())).unwrap();
-    assert_eq!(
-        slots.find(&1).map(|i| slots.value(i).copied()),
-        Some(Some(10)),
-        "needed until stored"
-    );
+    slots.cut(|_, _, _| Ok::<usize, ()>(2)).unwrap();
+    slots.shrink(0);
+    let value = |slots: &Slots<u8, u32>| slots.find(&1).map(|i| slots.value(i).copied());
+    assert_eq!(value(&slots), Some(Some(10)), "needed until stored");
     slots.commit();
+    slots.shrink(1_000);
+    assert_eq!(value(&slots), Some(Some(10)), "there is room");
+    assert!(!slots.has_forgotten());
+    slots.shrink(0);
     assert_eq!(slots.find(&1), None);
+    assert!(slots.has_forgotten());
+}
+
+#[test]
+fn a_backed_partition_forgets_no_more_than_it_must() {
+    let mut slots = Slots::new(true);
+    (0..10).for_each(|key| write(&mut slots, u64::from(key), (key, None), Some(10)));
+    slots.retire_below(10);
+    slots
+        .cut(|key, _, _| Ok::<usize, ()>(100 * usize::from(*key)))
+        .unwrap();
+    slots.commit();
+    let all = 10 * Slots::<u8, u32>::SLOT_BYTES + 4_500;
+    slots.shrink(all);
+    assert_eq!(slots.iter().count(), 10);
+    slots.shrink(all - 1);
+    assert_eq!(slots.iter().count(), 9);
+}
+
+#[test]
+fn room_is_taken_by_what_is_there_and_no_more() {
+    let mut slots = Slots::new(true);
+    for (event, value) in [Some(1), Some(2), None].into_iter().enumerate() {
+        let event = event as u64;
+        write(&mut slots, event, (1, None), value);
+        slots.retire_below(event + 1);
+        slots
+            .cut(|_, value, _| Ok::<usize, ()>(value.map_or(1, |_| 50)))
+            .unwrap();
+        slots.commit();
+        let kept = slots.backed.as_ref().map(|kept| kept.sum);
+        assert_eq!(kept, Some(value.map_or(0, |_| 50)));
+    }
 }
 
 #[test]
@@ -363,7 +415,7 @@ fn a_removed_key_takes_no_memory_once_it_is_committed() {
     write(&mut slots, 0, (1, None), Some(10));
     write(&mut slots, 1, (1, None), None);
     slots.retire_below(2);
-    slots.cut(|_, _, _| Ok::<(), ()>(())).unwrap();
+    slots.cut(|_, _, _| Ok::<usize, ()>(2)).unwrap();
     slots.commit();
     assert_eq!(slots.find(&1), None);
     assert_eq!(slots.free.len(), 1);

@@ -107,6 +107,7 @@ pub(crate) async fn run(
         ownership: Arc::clone(&ownership),
         clock: Arc::clone(&env.clock),
         stores: env.stores.clone(),
+        room: Arc::default(),
         committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
     };

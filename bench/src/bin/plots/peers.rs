@@ -104,7 +104,12 @@ impl Run {
         } else {
             ""
         };
-        let title = format!("{about}{guarantee}");
+        let keys = if name.contains("-1m") {
+            ", a million keys"
+        } else {
+            ""
+        };
+        let title = format!("{about}{keys}{guarantee}");
         let (x, names): (_, Vec<_>) = match self.workload.as_str() {
             "latency" => ("ms", vec!["p50", "p99"]),
             "recover" => ("keys restored per CPU second, start included", vec![]),

@@ -46,7 +46,7 @@ pub(super) fn append(directory: &Path, shape: Shape, events: u64) -> Result<Figu
 fn open(directory: &Path) -> Result<(Database, Keyspace)> {
     let database = Database::builder(directory.join("data"))
         .cache_size(16 * 1024 * 1024)
-        .worker_threads(1)
+        .worker_threads(2)
         .journal_compression(CompressionType::None)
         .max_journaling_size(64 * 1024 * 1024)
         .open()?;

@@ -140,9 +140,13 @@ impl TaskCore {
         &self.touch
     }
 
-    /// Decides what becomes of a record when it is taken.
+    /// Decides what becomes of a record when it is taken. What is passed over stays so, though what
+    /// its event did before is refused later.
     pub(crate) fn note(&self, record: Writer, note: Note) {
-        self.notes.borrow_mut().insert(record, note);
+        let mut notes = self.notes.borrow_mut();
+        if !matches!(notes.get(&record), Some(Note::Skip)) {
+            notes.insert(record, note);
+        }
     }
 
     /// Counts a failure of a record's event and gives how many there were.

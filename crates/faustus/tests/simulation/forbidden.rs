@@ -131,6 +131,24 @@ fn an_event_that_sends_to_a_forbidden_topic_is_skipped_alone() {
 }
 
 #[test]
+fn a_record_is_passed_over_whenever_that_is_asked() {
+    for policy in [retry(3), FailurePolicy::Park] {
+        for_seeds(async |cluster, guarantee| {
+            let (worker, bad) = start(&cluster, policy, guarantee).await;
+            worker.faults().delay_all(Duration::from_millis(20));
+            // Before it comes, in flight, completed, about to be refused, parked.
+            let moment = Duration::from_millis(cluster.seed() * 11);
+            cluster.sleep(moment).await;
+            for (partition, offset) in &bad {
+                worker.handle().skip(partition, *offset);
+            }
+            cluster.settle().await;
+            check_counted(&cluster, &worker, guarantee, &GOOD).await;
+        });
+    }
+}
+
+#[test]
 fn an_event_that_sends_to_a_forbidden_topic_is_parked_until_it_is_skipped() {
     for policy in [retry(3), FailurePolicy::Park] {
         for_seeds(async |cluster, guarantee| {

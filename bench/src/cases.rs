@@ -91,6 +91,8 @@ pub(crate) enum Raw {
     Append,
     /// Append batches to a file.
     File,
+    /// One step of what a worker does with an event, alone.
+    Step(Step),
     /// Consume with rdkafka, decode, encode with a field more, produce.
     KafkaPass,
     /// Consume with rdkafka, decode, and total in a hash map.
@@ -157,7 +159,8 @@ impl Case {
 
     /// Whether writing the events is a part of what is measured.
     pub(crate) fn loads_while_measured(&self) -> bool {
-        self.place == Place::Directory && matches!(self.work, Work::Throughput(_))
+        let replies = matches!(self.work, Work::Throughput(Program::Reply));
+        self.place == Place::Directory && replies
     }
 
     /// Whether the log is filled in a process of its own.
@@ -194,6 +197,37 @@ impl Case {
     }
 }
 
+/// What a worker does with an event, and what is the least that does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Read batches from a keyspace of fjall.
+    Fetch,
+    /// Decode what lies in memory.
+    Decode,
+    /// Go over the records of batches in memory.
+    Dispatch,
+    /// Add up the amounts of decoded events.
+    Agent,
+    /// Total decoded events in a hash map.
+    Table,
+    /// Keep an old value for each event, and drop it again.
+    Undo,
+    /// Count what is done, number by number.
+    Retire,
+    /// Encode each changed entry of a table once.
+    Encode,
+    /// Write an epoch's changelog to a keyspace of fjall, a batch for each partition.
+    Append,
+    /// Write an epoch's offsets to a keyspace of fjall.
+    Commit,
+    /// Consume with rdkafka, and nothing else.
+    KafkaFetch,
+    /// Produce an epoch's changelog with rdkafka.
+    KafkaAppend,
+    /// Commit an epoch's offsets with rdkafka.
+    KafkaCommit,
+}
+
 impl Raw {
     fn about(self) -> &'static str {
         match self {
@@ -207,6 +241,27 @@ impl Raw {
             Self::KafkaRelay => {
                 "an rdkafka loop at 1,000 events a second: consume, decode, total, produce"
             }
+            Self::Step(step) => step.about(),
+        }
+    }
+}
+
+impl Step {
+    fn about(self) -> &'static str {
+        match self {
+            Self::Fetch => "a bare loop that reads batches from a keyspace of fjall",
+            Self::Decode => "a bare loop that decodes JSON into events",
+            Self::Dispatch => "a bare loop over the records of batches in memory",
+            Self::Agent => "a bare loop that adds up decoded events",
+            Self::Table => "a bare loop that totals decoded events in a hash map",
+            Self::Undo => "a bare loop that keeps an old value for each event",
+            Self::Retire => "a bare loop that counts",
+            Self::Encode => "a bare loop that encodes each changed total once",
+            Self::Append => "one write of all changed totals to a keyspace of fjall",
+            Self::Commit => "one write of all offsets to a keyspace of fjall",
+            Self::KafkaFetch => "an rdkafka loop: consume",
+            Self::KafkaAppend => "rdkafka: produce all changed totals",
+            Self::KafkaCommit => "rdkafka: commit all offsets once",
         }
     }
 }

@@ -77,7 +77,21 @@ pub(crate) async fn changelog(
     shape: Shape,
     events: u64,
 ) -> Result<()> {
-    let mut found: HashMap<String, i64> = HashMap::new();
+    let found = entries(log, topic, shape).await?;
+    ensure!(
+        found == sums(shape, events),
+        "the changelog does not hold the sums of {events} events"
+    );
+    Ok(())
+}
+
+/// The last record of each key of a changelog.
+pub(crate) async fn entries(
+    log: &dyn Transport,
+    topic: &str,
+    shape: Shape,
+) -> Result<HashMap<String, i64>> {
+    let mut found = HashMap::new();
     read_all(log, topic, shape.partitions, |record| {
         let (key, value) = (
             record.key().unwrap_or_default(),
@@ -87,11 +101,7 @@ pub(crate) async fn changelog(
         Ok(())
     })
     .await?;
-    ensure!(
-        found == sums(shape, events),
-        "the changelog does not hold the sums of {events} events"
-    );
-    Ok(())
+    Ok(found)
 }
 
 /// Whether the table's stores in `directory` hold the sums.

@@ -27,6 +27,7 @@ pub(crate) struct Taken {
 
 impl Taken {
     /// What was taken from the start of `meter` until now.
+    #[inline(never)]
     pub(crate) fn since(meter: &Meter) -> Result<Self> {
         Ok(Self {
             seconds: meter.seconds(),

@@ -17,6 +17,7 @@ pub struct Meter {
 
 impl Meter {
     /// Begins now.
+    #[inline(never)]
     pub fn start() -> Result<Self> {
         Ok(Self {
             began: Instant::now(),

@@ -95,6 +95,7 @@ fn one(
         events: arguments.events.unwrap_or_else(|| case.default_events()),
         threads: arguments.threads,
         seconds: arguments.seconds,
+        epoch: None,
         spawned: shared_clock()?,
     };
     if case.is_prepared_elsewhere() {
@@ -108,11 +109,16 @@ fn one(
 
 /// Performs a part in a new process and gives what it tells.
 fn in_process(run: &Run) -> Result<Figures> {
+    performed_by(Command::new(std::env::current_exe()?), run)
+}
+
+/// Has a command that runs this program perform a part, and gives what it tells.
+pub(crate) fn performed_by(mut command: Command, run: &Run) -> Result<Figures> {
     let run = Run {
         spawned: shared_clock()?,
         ..run.clone()
     };
-    let output = Command::new(std::env::current_exe()?)
+    let output = command
         .arg("--part")
         .arg(run.to_json()?)
         .stderr(Stdio::inherit())

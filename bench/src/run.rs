@@ -36,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) events: u64,
     pub(crate) threads: usize,
     pub(crate) seconds: u64,
+    /// How long an epoch lasts, if not as long as it usually does.
+    pub(crate) epoch: Option<Duration>,
     /// When the process was started, on the clock that all processes share.
     pub(crate) spawned: Duration,
 }
@@ -194,11 +196,13 @@ impl Run {
     }
 
     fn settings(&self, case: &Case) -> Settings {
+        let usual = Settings::default();
         Settings {
             guarantee: case.guarantee,
             threads: self.threads,
             stores: self.stores.as_ref().map(Into::into),
-            ..Settings::default()
+            commit_interval: self.epoch.unwrap_or(usual.commit_interval),
+            ..usual
         }
     }
 }

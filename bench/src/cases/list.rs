@@ -3,7 +3,7 @@
 use faustus::Guarantee;
 
 use super::{
-    Case, Place, Program, Raw, Shape,
+    Case, Place, Program, Raw, Shape, Step,
     Work::{self, Append, Idle, Latency, Recover, Slow, Start},
 };
 
@@ -41,6 +41,7 @@ pub(crate) const CASES: &[Case] = &[
         .beside(&["raw-decode"])
         .exactly_once(),
     directory("append", Append).beside(&["raw-append", "raw-file"]),
+    directory("directory-total", TOTAL).beside(&["raw-decode"]),
     directory("directory", REPLY).beside(&["raw-decode"]),
     directory("directory-eos", REPLY)
         .beside(&["raw-decode"])
@@ -148,6 +149,25 @@ pub(crate) const CASES: &[Case] = &[
     kafka("raw-kafka-total", Work::Raw(Raw::KafkaTotal)),
     kafka("raw-recover-kafka", Work::Raw(Raw::KafkaFetch)),
     kafka("raw-latency-kafka", Work::Raw(Raw::KafkaRelay)),
+    memory("floor-decode", Work::Raw(Raw::Step(Step::Decode))),
+    memory("floor-dispatch", Work::Raw(Raw::Step(Step::Dispatch))),
+    memory("floor-agent", Work::Raw(Raw::Step(Step::Agent))),
+    memory("floor-table", Work::Raw(Raw::Step(Step::Table))),
+    memory("floor-undo", Work::Raw(Raw::Step(Step::Undo))),
+    memory("floor-retire", Work::Raw(Raw::Step(Step::Retire))),
+    memory("floor-encode", Work::Raw(Raw::Step(Step::Encode))),
+    directory("floor-fetch", Work::Raw(Raw::Step(Step::Fetch))),
+    directory("floor-append", Work::Raw(Raw::Step(Step::Append))),
+    directory("floor-commit", Work::Raw(Raw::Step(Step::Commit))),
+    kafka("floor-kafka-fetch", Work::Raw(Raw::Step(Step::KafkaFetch))),
+    kafka(
+        "floor-kafka-append",
+        Work::Raw(Raw::Step(Step::KafkaAppend)),
+    ),
+    kafka(
+        "floor-kafka-commit",
+        Work::Raw(Raw::Step(Step::KafkaCommit)),
+    ),
     memory("raw-sizes-50", Work::Raw(Raw::Json)).bytes(50),
     memory("raw-sizes-200", Work::Raw(Raw::Json)).bytes(200),
     memory("raw-sizes-1k", Work::Raw(Raw::Json)).bytes(1_000),

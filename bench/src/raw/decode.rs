@@ -4,11 +4,11 @@ use anyhow::{Result, ensure};
 use faustus_core::Batch;
 use hashbrown::HashMap;
 
+use super::framing;
 use crate::{
     cases::Shape,
     check,
     figures::{Figures, Taken},
-    input,
     input::Deposit,
     measure::{Meter, rss_mb},
 };
@@ -34,9 +34,7 @@ pub(super) fn totals(shape: Shape, events: u64) -> Result<Figures> {
 
 /// Decodes all events, and measures it together with what `visit` does.
 fn each(shape: Shape, events: u64, mut visit: impl FnMut(Deposit)) -> Result<Figures> {
-    let deposits = input::deposits(shape, 0, events, true);
-    let written = input::batches("in".into(), shape.partitions, deposits).flatten();
-    let batches: Vec<Batch> = written.map(|outgoing| outgoing.batch).collect();
+    let batches = batches(shape, events);
     let loaded = rss_mb()?;
     let meter = Meter::start()?;
     for record in batches.iter().flat_map(Batch::iter) {
@@ -45,6 +43,12 @@ fn each(shape: Shape, events: u64, mut visit: impl FnMut(Deposit)) -> Result<Fig
     let mut told = Taken::since(&meter)?.rates(events);
     told.insert("rss_loaded_mb".to_owned(), loaded.into());
     Ok(told)
+}
+
+/// All events, in the order they are read.
+pub(super) fn batches(shape: Shape, events: u64) -> Vec<Batch> {
+    let written = framing::batches(shape, events).into_iter().flatten();
+    written.map(|outgoing| outgoing.batch).collect()
 }
 
 /// An event from a record's value, in the quickest way there is: checked for UTF-8 as a whole.
@@ -63,6 +67,10 @@ impl Totals {
         let total = self.0.entry(deposit.account_id).or_default();
         *total += deposit.amount;
         *total
+    }
+
+    pub(super) fn add_ref(&mut self, deposit: &Deposit) {
+        *self.0.entry_ref(&*deposit.account_id).or_default() += deposit.amount;
     }
 
     /// Whether they are those of the first `events` deposits.

@@ -3,11 +3,11 @@
 use std::{fs::File, io::Write, path::Path};
 
 use anyhow::{Context, Result};
-use faustus_core::{Batch, Outgoing};
+use faustus_core::{Batch, BatchBuilder, Outgoing, Timestamp, TopicPartition, partition_for_key};
 
 use crate::{
     cases::Shape,
-    check::Found,
+    check::{self, Found},
     figures::{Figures, Taken},
     input,
     measure::Meter,
@@ -17,6 +17,26 @@ use crate::{
 pub(super) fn batches(shape: Shape, events: u64) -> Vec<Vec<Outgoing>> {
     let deposits = input::deposits(shape, 0, events, true);
     input::batches("in".into(), shape.partitions, deposits).collect()
+}
+
+/// The changelog of one epoch of `events`: each changed total once, encoded, a batch for each partition.
+pub(super) fn changes(shape: Shape, events: u64) -> Vec<Outgoing> {
+    let sums = check::sums(shape, events);
+    let mut builders: Vec<_> = (0..shape.partitions).map(|_| BatchBuilder::new()).collect();
+    for (account, sum) in sums {
+        let partition = partition_for_key(account.as_bytes(), shape.partitions);
+        let (key, value) = (format!("\"{account}\""), sum.to_string());
+        let builder = &mut builders[partition as usize];
+        builder.push(Timestamp(0), Some(key.as_bytes()), Some(value.as_bytes()));
+    }
+    let full = (0..)
+        .zip(builders)
+        .filter(|(_, builder)| !builder.is_empty());
+    full.map(|(partition, builder)| Outgoing {
+        partition: TopicPartition::new("changelog", partition),
+        batch: builder.build(),
+    })
+    .collect()
 }
 
 /// Appends a batch's bytes.

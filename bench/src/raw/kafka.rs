@@ -15,7 +15,10 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::decode::{Totals, decode};
+use super::{
+    decode::{Totals, decode},
+    framing,
+};
 use crate::{
     cases::Shape,
     check,
@@ -45,17 +48,11 @@ pub(super) async fn pass(run: &Run, shape: Shape) -> Result<Figures> {
         let deposit: Deposit = decode(message.payload())?;
         value.clear();
         serde_json::to_writer(&mut value, &Passed::from(deposit))?;
-        let mut record = BaseRecord::to(&output)
+        let record = BaseRecord::to(&output)
             .partition(message.partition())
             .key(message.key().unwrap_or_default())
             .payload(&*value);
-        while let Err((error, refused)) = producer.send(record) {
-            let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
-            ensure!(error == full, error);
-            producer.poll(Duration::from_millis(100));
-            record = refused;
-        }
-        Ok(())
+        send(&producer, record)
     };
     let breathe = || producer.poll(Duration::ZERO);
     let deliver = || Ok(producer.flush(PATIENCE)?);
@@ -111,18 +108,54 @@ pub(crate) fn relay(run: &Run, shape: Shape, events: u64) -> Result<()> {
     consume(run, from, 1, answer, breathe, deliver)
 }
 
-/// Consume a changelog, and look at nothing.
-pub(super) fn fetch(run: &Run, shape: Shape) -> Result<Figures> {
+/// Consume a topic, and look at nothing.
+pub(super) fn fetch(run: &Run, shape: Shape, topic: &str) -> Result<Figures> {
     let meter = Meter::start()?;
     let mut bytes = 0;
     let count = |message: &BorrowedMessage<'_>| {
         bytes += message.payload_len() + message.key_len();
         Ok(())
     };
-    let from = (&*run.changelog(), shape.partitions, run.events);
+    let from = (topic, shape.partitions, run.events);
     consume(run, from, BREATH, count, || (), || Ok(()))?;
-    ensure!(bytes > 0, "the records are empty");
-    Ok(Taken::since(&meter)?.rates(run.events))
+    let taken = Taken::since(&meter)?;
+    ensure!(bytes > 0 || run.events == 0, "the records are empty");
+    Ok(taken.rates(run.events))
+}
+
+/// Produce the changelog of one epoch, and wait for it.
+pub(super) async fn append(run: &Run, shape: Shape) -> Result<Figures> {
+    let changes = framing::changes(shape, run.events);
+    let (output, expected) = (run.topic("out"), check::sums(shape, run.events));
+    let meter = Meter::start()?;
+    let producer = producer(run, "1")?;
+    for outgoing in &changes {
+        for record in outgoing.batch.iter() {
+            let record = BaseRecord::to(&output)
+                .partition(i32::try_from(outgoing.partition.partition)?)
+                .key(record.key().unwrap_or_default())
+                .payload(record.value().unwrap_or_default());
+            send(&producer, record)?;
+        }
+    }
+    producer.flush(PATIENCE)?;
+    let taken = Taken::since(&meter)?;
+    drop(producer);
+    let found = check::entries(&*run.log().await?, &output, shape).await?;
+    ensure!(found == expected, "not all changes are there");
+    Ok(taken.rates(run.events))
+}
+
+/// Commit an offset of each partition, and wait for it.
+pub(super) fn commit(run: &Run, shape: Shape) -> Result<Figures> {
+    let meter = Meter::start()?;
+    let (consumer, mut partitions) = assigned(run, &run.topic("in"), shape.partitions)?;
+    if run.events > 0 {
+        partitions.set_all_offsets(Offset::Offset(1))?;
+        consumer.commit(&partitions, CommitMode::Sync)?;
+    }
+    let taken = Taken::since(&meter)?;
+    Ok(taken.rates(run.events))
 }
 
 /// Gives each of so many records of a topic of so many partitions to `handle`; every `breath` of them
@@ -135,6 +168,30 @@ fn consume(
     breathe: impl Fn(),
     deliver: impl Fn() -> Result<()>,
 ) -> Result<()> {
+    let (consumer, _) = assigned(run, topic, partitions)?;
+    let mut committed = Instant::now();
+    for count in 1..=records {
+        let message = consumer.poll(PATIENCE);
+        let message = message.context("nothing came for a minute")??;
+        handle(&message)?;
+        if count % breath == 0 {
+            breathe();
+            if committed.elapsed() >= COMMIT {
+                deliver()?;
+                consumer.commit_consumer_state(CommitMode::Async)?;
+                committed = Instant::now();
+            }
+        }
+    }
+    deliver()?;
+    if records == 0 {
+        return Ok(());
+    }
+    Ok(consumer.commit_consumer_state(CommitMode::Sync)?)
+}
+
+/// A consumer of all partitions of a topic from their beginnings, and those.
+fn assigned(run: &Run, topic: &str, partitions: u32) -> Result<(BaseConsumer, TopicPartitionList)> {
     let consumer: BaseConsumer = config(run)?
         .set("group.id", &run.name)
         .set("enable.auto.commit", "false")
@@ -153,22 +210,18 @@ fn consume(
         list.add_partition_offset(topic, i32::try_from(partition)?, Offset::Beginning)?;
     }
     consumer.assign(&list)?;
-    let mut committed = Instant::now();
-    for count in 1..=records {
-        let message = consumer.poll(PATIENCE);
-        let message = message.context("nothing came for a minute")??;
-        handle(&message)?;
-        if count % breath == 0 {
-            breathe();
-            if committed.elapsed() >= COMMIT {
-                deliver()?;
-                consumer.commit_consumer_state(CommitMode::Async)?;
-                committed = Instant::now();
-            }
-        }
+    Ok((consumer, list))
+}
+
+/// Hands a record over, once there is room for it.
+fn send(producer: &BaseProducer, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
+    while let Err((error, refused)) = producer.send(record) {
+        let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+        ensure!(error == full, error);
+        producer.poll(Duration::from_millis(100));
+        record = refused;
     }
-    deliver()?;
-    Ok(consumer.commit_consumer_state(CommitMode::Sync)?)
+    Ok(())
 }
 
 fn producer(run: &Run, linger_ms: &str) -> Result<BaseProducer> {

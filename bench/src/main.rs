@@ -5,6 +5,7 @@
 //! The result of a case is one line of JSON with the median of each number over the rounds; a table
 //! of all cases ends it. A case fails when what it computed is wrong.
 
+mod budget;
 mod cases;
 mod check;
 mod figures;
@@ -15,7 +16,7 @@ mod raw;
 mod rounds;
 mod run;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use bench::measure;
 use clap::Parser;
@@ -43,6 +44,13 @@ struct Arguments {
     /// How long idle and paced cases take, in seconds.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Count and sample what each step of an event's way costs, in tables in Markdown; without a case
+    /// of the totals in a directory and on Kafka.
+    #[arg(long)]
+    budget: bool,
+    /// With --budget: write the tables to this file too.
+    #[arg(long, value_name = "FILE", requires = "budget")]
+    write: Option<PathBuf>,
     /// Run a single part of a case in this process: what a round is made of.
     #[arg(long, hide = true)]
     part: Option<String>,
@@ -61,6 +69,9 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(part) = &arguments.part {
         return Run::from_json(part)?.perform();
+    }
+    if arguments.budget {
+        return budget::tell(&chosen(arguments)?, arguments);
     }
     if arguments.cases.is_empty() {
         for case in CASES {

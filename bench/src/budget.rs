@@ -224,8 +224,12 @@ impl Laboratory {
         Ok(all? - counted(0)?)
     }
 
-    /// The CPU time of all events, undisturbed.
+    /// The CPU time of all events, undisturbed, without that of a run that has none.
     fn nanoseconds(&mut self, case: &'static Case, events: u64) -> Result<f64> {
+        Ok(self.cpu_time(case, events)? - self.cpu_time(case, 0)?)
+    }
+
+    fn cpu_time(&mut self, case: &'static Case, events: u64) -> Result<f64> {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let figures = self.run(case, events, &Watch::Nobody)?;

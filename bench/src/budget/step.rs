@@ -125,6 +125,9 @@ const RULES: &[Rule] = &[
     rule("faustus/src/runtime/slots.rs", &["cut"], Step::Encode),
     rule("faustus/src/runtime/slots.rs", &["commit"], Step::Commit),
     rule("faustus/src/runtime/slots.rs", &[], Step::Table),
+    rule("faustus/src/runtime/stored.rs", &[], Step::Table),
+    rule("faustus/src/runtime/recovery.rs", &[], Step::Runtime),
+    rule("faustus/src/membership", &[], Step::Runtime),
     rule("faustus/src/runtime/retirement.rs", &[], Step::Retire),
     rule(
         "faustus/src/runtime/task.rs",

@@ -80,7 +80,7 @@ const EXPLANATION: &str = "\
   how many **times** that the step takes. What is done once an epoch (encode, append, commit) is divided by the epoch's
   events.
 - **samples**: the step's share of the samples of `perf record -F 999 -e cpu-clock`, the kernel's being its callers';
-  **ns/event** is that share of the CPU time of a run that nobody watched. The floor's ns are CPU time of its whole loop,
+  **ns/event** is that share of the CPU time of runs that nobody watched. The floor's ns are CPU time of its whole loop,
   user and system. Times depend on what else the machine does, instructions do not.
 - **decode** has what gives an event's memory back. **undo** has the write to a table itself, **table** finding the entry.
   In a directory one thread writes records and offsets, and all of it is **append**.";

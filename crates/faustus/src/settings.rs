@@ -48,8 +48,8 @@ pub struct Settings {
     /// Keep the worker's place in the group over a restart: a static member of this name.
     pub instance: Option<String>,
     /// Where tables are kept between starts, a directory of this worker alone; `None`: in memory,
-    /// restored from their changelogs at each start. Stores that turn out to be damaged are removed
-    /// and rebuilt.
+    /// restored from their changelogs at each start. A worker keeps up to 128 MiB of what is in them
+    /// in memory too. Stores that turn out to be damaged are removed and rebuilt.
     pub stores: Option<PathBuf>,
     /// Go on with a log in a directory that lost records it had acknowledged, with what is left of
     /// it. Default: refuse it and say what is missing.

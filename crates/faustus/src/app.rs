@@ -3,16 +3,16 @@
 //! An [`App`] is a description. Nothing runs, and nothing is checked against a log, before a worker
 //! is started with it.
 
-use std::{fmt, rc::Rc, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use faustus_core::TopicName;
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    FailurePolicy, Json, Key, Result, Source, Stream, Table, Topic,
-    handler::{AgentFn, TaskFn},
-    runtime::{AgentDef, AppDef, LaneCore, LocalFuture, TaskDef, TopicIndex},
+    AgentBuilder, AgentSpec, Json, Key, Result, Source, Stream, Table, Topic,
+    handler::TaskFn,
+    runtime::{AppDef, TaskDef, TopicIndex},
     topic::{GroupBy, TopicShared},
 };
 
@@ -94,7 +94,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         self,
         name: &str,
         source: impl Into<Source<T>>,
-        build: impl FnOnce(AgentBuilder<S, T, R>) -> Agent,
+        build: impl FnOnce(AgentBuilder<S, T, R>) -> AgentSpec,
     ) -> Self
     where
         T: Send + 'static,
@@ -105,16 +105,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
             Some(group) => self.repartition(name, topic, group),
             None => topic,
         };
-        let builder = AgentBuilder {
-            name: name.into(),
-            state: self.state.clone(),
-            source: topic,
-            concurrency: 1,
-            policy: FailurePolicy::default(),
-            tables: Vec::new(),
-            sinks: Vec::new(),
-        };
-        let Agent(agent) = build(builder);
+        let AgentSpec(agent) = build(AgentBuilder::new(name, self.state.clone(), topic));
         self.def.lock().agents.push(agent);
         self
     }
@@ -174,16 +165,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
             }
         };
         let name = through.name().to_owned();
-        let builder = AgentBuilder::<(), T, ()> {
-            name: name.as_str().into(),
-            state: (),
-            source: topic,
-            concurrency: 1,
-            policy: FailurePolicy::default(),
-            tables: Vec::new(),
-            sinks: Vec::new(),
-        };
-        let Agent(mut agent) = builder.run(run);
+        let AgentSpec(mut agent) = AgentBuilder::<(), T, ()>::new(&name, (), topic).run(run);
         agent.outputs.push(through.shared.index);
         def.agents.push(agent);
         through
@@ -194,110 +176,6 @@ impl<S> fmt::Debug for App<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
             .field("name", &self.def.lock().name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An agent, fully described.
-pub struct Agent(AgentDef);
-
-impl fmt::Debug for Agent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Agent")
-            .field("name", &self.0.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Describes an agent; [`run`](Self::run) ends it.
-pub struct AgentBuilder<S, T, R> {
-    name: Arc<str>,
-    state: S,
-    source: Topic<T>,
-    concurrency: u32,
-    policy: FailurePolicy,
-    tables: Vec<(usize, Arc<str>)>,
-    sinks: Vec<Topic<R>>,
-}
-
-impl<S, T, R> AgentBuilder<S, T, R>
-where
-    S: Clone + Send + Sync + 'static,
-    T: 'static,
-    R: 'static,
-{
-    /// How many events of one partition may be in flight at the same time, each with another key.
-    ///
-    /// This overlaps *waiting*; the cores are used by partitions. Events of one key keep their
-    /// order. Agents that write the same table must have the same number.
-    #[must_use]
-    pub fn concurrency(mut self, lanes: u32) -> Self {
-        self.concurrency = lanes.max(1);
-        self
-    }
-
-    /// Names a table that the agent writes and [binds](Stream::bind).
-    #[must_use]
-    pub fn table<K, V>(mut self, table: &Table<K, V>) -> Self {
-        self.tables.push((table.index, Arc::clone(&table.name)));
-        self
-    }
-
-    /// Names a topic that gets every [reply](crate::Event::reply).
-    #[must_use]
-    pub fn sink(mut self, topic: &Topic<R>) -> Self {
-        self.sinks.push(topic.clone());
-        self
-    }
-
-    /// What becomes of an event that failed.
-    #[must_use]
-    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// The function that is the agent.
-    #[must_use]
-    pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> Agent {
-        let Self {
-            name,
-            state,
-            source,
-            concurrency,
-            policy,
-            tables,
-            sinks,
-        } = self;
-        let outputs: Vec<TopicIndex> = sinks.iter().map(|sink| sink.shared.index).collect();
-        let sinks: Arc<[Topic<R>]> = sinks.into();
-        let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
-        let codec = source.codec;
-        let start = move |lane: Rc<LaneCore>| -> LocalFuture<Result> {
-            let stream = Stream::new(
-                lane,
-                Arc::clone(&codec),
-                Arc::clone(&sinks),
-                Arc::clone(&names),
-            );
-            Box::pin(agent.start(state.clone(), stream))
-        };
-        Agent(AgentDef {
-            name,
-            source: source.shared.index,
-            concurrency,
-            policy,
-            tables: tables.into_iter().map(|(index, _)| index).collect(),
-            outputs,
-            start: Arc::new(start),
-        })
-    }
-}
-
-impl<S, T, R> fmt::Debug for AgentBuilder<S, T, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentBuilder")
-            .field("name", &self.name)
             .finish_non_exhaustive()
     }
 }

@@ -47,6 +47,7 @@
 //! - `kafka`: Kafka as a log; needs a C compiler.
 //! - `testing`: the module `testing`.
 
+mod agent;
 mod app;
 #[cfg(feature = "cli")]
 mod cli;
@@ -70,7 +71,8 @@ pub mod testing;
 mod topic;
 mod worker;
 
-pub use app::{Agent, AgentBuilder, App};
+pub use agent::{AgentBuilder, AgentSpec};
+pub use app::App;
 pub use clock::TokioClock;
 pub use codec::{Json, Raw};
 pub use error::{Error, ErrorKind, Result};

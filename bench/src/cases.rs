@@ -66,17 +66,38 @@ pub(crate) enum Program {
     Reply,
     /// As `Rekey`, and reply the total to a sink.
     Bank,
+    /// As `Rekey`, by a closure that could wait.
+    RekeyAsync,
+    /// As `Pass`, by a function for each event.
+    Each,
+    /// As `Decode`, many events at a time.
+    Take,
+    /// As `Decode`, each event acknowledged by the program.
+    Manual,
 }
 
 impl Program {
     /// Whether it groups events that have no key.
     pub(crate) fn regroups(self) -> bool {
-        matches!(self, Self::Rekey | Self::Bank)
+        matches!(self, Self::Rekey | Self::RekeyAsync | Self::Bank)
+    }
+
+    /// Whether it does no more than decode.
+    pub(crate) fn only_decodes(self) -> bool {
+        matches!(self, Self::Decode | Self::Take | Self::Manual)
+    }
+
+    /// Whether it passes events on.
+    pub(crate) fn passes(self) -> bool {
+        matches!(self, Self::Pass | Self::Each)
     }
 
     /// Whether it totals in a table.
     pub(crate) fn totals(self) -> bool {
-        matches!(self, Self::Total | Self::Rekey | Self::Reply | Self::Bank)
+        matches!(
+            self,
+            Self::Total | Self::Rekey | Self::RekeyAsync | Self::Reply | Self::Bank
+        )
     }
 }
 
@@ -125,6 +146,16 @@ impl Case {
             Work::Throughput(Program::Decode) => "an agent that decodes JSON",
             Work::Throughput(Program::Pass) => {
                 "an agent that decodes JSON and replies it to a sink"
+            }
+            Work::Throughput(Program::Each) => {
+                "a function that is called for each event and gives the reply"
+            }
+            Work::Throughput(Program::Take) => "an agent that decodes JSON, 100 events at a time",
+            Work::Throughput(Program::Manual) => {
+                "an agent that decodes JSON and acknowledges each event itself"
+            }
+            Work::Throughput(Program::RekeyAsync) => {
+                "group_by account by an async closure, then totals in a table"
             }
             Work::Throughput(Program::Total) => "totals by account in a table with its changelog",
             Work::Throughput(Program::Rekey) => "group_by account, then totals in a table",

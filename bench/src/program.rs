@@ -1,11 +1,14 @@
 //! The applications that are measured.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
-use faustus::{App, State, Stream, Table, Transport, Worker, WorkerHandle};
+use faustus::{App, Operators, State, Stream, Table, Transport, Worker, WorkerHandle};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -90,16 +93,17 @@ impl Plan<'_> {
         seen: &Arc<Seen>,
     ) -> (Worker, WorkerHandle) {
         let app = App::new(self.name);
-        if self.program == Program::Decode {
+        if self.program.only_decodes() {
             return Worker::new(self.decoders(app.with_state(Arc::clone(seen))), log);
         }
         let deposits = app.topic(&self.sources[0]);
-        if self.program == Program::Pass {
+        if self.program.passes() {
             let sink = app.topic(self.sink);
-            return Worker::new(
-                app.agent("pass", &deposits, |a| a.sink(&sink).run(pass)),
-                log,
-            );
+            let app = app.agent("pass", &deposits, |a| match self.program {
+                Program::Each => a.sink(&sink).each(pass_one),
+                _ => a.sink(&sink).run(pass),
+            });
+            return Worker::new(app, log);
         }
         let totals = app.table(TABLE);
         let app = app.with_state(Bank {
@@ -123,6 +127,12 @@ impl Plan<'_> {
                 let by_account = deposits.group_by(Deposit::ACCOUNT_ID);
                 app.agent("total", by_account, |a| a.table(&totals).run(total))
             }
+            Program::RekeyAsync => {
+                let by_account = deposits.group_by_async("account", async |deposit: &Deposit| {
+                    Ok(deposit.account_id.clone())
+                });
+                app.agent("total", by_account, |a| a.table(&totals).run(total))
+            }
             _ => app.agent("total", &deposits, |a| a.table(&totals).run(total)),
         };
         Worker::new(app, log)
@@ -133,7 +143,11 @@ impl Plan<'_> {
             let deposits = app.topic(source);
             for reader in 0..self.readers {
                 let name = format!("decode-{source}-{reader}");
-                app = app.agent(&name, &deposits, |a| a.run(decode));
+                app = app.agent(&name, &deposits, |a| match self.program {
+                    Program::Take => a.run(take),
+                    Program::Manual => a.run(manual),
+                    _ => a.run(decode),
+                });
             }
         }
         app
@@ -152,6 +166,40 @@ async fn decode(State(seen): State<Arc<Seen>>, mut deposits: Stream<Deposit>) ->
         sum.sum += deposit.amount;
     }
     Ok(())
+}
+
+async fn take(State(seen): State<Arc<Seen>>, mut deposits: Stream<Deposit>) -> faustus::Result {
+    let mut sum = Sum {
+        seen: &seen,
+        sum: 0,
+    };
+    while let Some(batch) = deposits.take(100, Duration::from_secs(1)).await? {
+        if sum.sum == 0 {
+            seen.first.notify_one();
+        }
+        sum.sum += batch.iter().map(|deposit| deposit.amount).sum::<i64>();
+    }
+    Ok(())
+}
+
+async fn manual(State(seen): State<Arc<Seen>>, deposits: Stream<Deposit>) -> faustus::Result {
+    let mut sum = Sum {
+        seen: &seen,
+        sum: 0,
+    };
+    let mut deposits = deposits.manual();
+    while let Some(deposit) = deposits.next().await? {
+        if sum.sum == 0 {
+            seen.first.notify_one();
+        }
+        sum.sum += deposit.amount;
+        deposit.ack();
+    }
+    Ok(())
+}
+
+async fn pass_one(deposit: Deposit) -> faustus::Result<Passed> {
+    Ok(deposit.into())
 }
 
 async fn pass(mut deposits: Stream<Deposit, Passed>) -> faustus::Result {

@@ -9,6 +9,10 @@ use super::{
 
 const DECODE: Work = Work::Throughput(Program::Decode);
 const PASS: Work = Work::Throughput(Program::Pass);
+const EACH: Work = Work::Throughput(Program::Each);
+const TAKE: Work = Work::Throughput(Program::Take);
+const MANUAL: Work = Work::Throughput(Program::Manual);
+const REKEY_ASYNC: Work = Work::Throughput(Program::RekeyAsync);
 const TOTAL: Work = Work::Throughput(Program::Total);
 const REKEY: Work = Work::Throughput(Program::Rekey);
 const REPLY: Work = Work::Throughput(Program::Reply);
@@ -36,6 +40,11 @@ pub(crate) const CASES: &[Case] = &[
     memory("rekey-eos", REKEY)
         .beside(&["raw-decode"])
         .exactly_once(),
+    memory("rekey-async", REKEY_ASYNC).beside(&["raw-decode"]),
+    memory("take", TAKE).beside(&["raw-json"]),
+    memory("manual", MANUAL).beside(&["raw-json"]),
+    memory("pass", PASS).beside(&["raw-json"]),
+    memory("each", EACH).beside(&["raw-json"]),
     memory("reply", REPLY).beside(&["raw-decode"]),
     memory("reply-eos", REPLY)
         .beside(&["raw-decode"])

@@ -4,8 +4,9 @@ use std::{fmt, rc::Rc, sync::Arc};
 
 use crate::{
     FailurePolicy, Result, Stream, Table, Topic,
-    handler::AgentFn,
+    handler::{AgentFn, EachFn, State},
     runtime::{AgentDef, LaneCore, LocalFuture, TopicIndex},
+    source::{Decoder, Input},
 };
 
 /// An agent, fully described.
@@ -23,8 +24,9 @@ impl fmt::Debug for AgentSpec {
 pub struct AgentBuilder<S, T, R> {
     name: Arc<str>,
     state: S,
-    source: Topic<T>,
+    inputs: Vec<Input<T>>,
     concurrency: u32,
+    unordered: bool,
     policy: FailurePolicy,
     tables: Vec<(usize, Arc<str>)>,
     sinks: Vec<Topic<R>>,
@@ -36,12 +38,13 @@ where
     T: 'static,
     R: 'static,
 {
-    pub(crate) fn new(name: &str, state: S, source: Topic<T>) -> Self {
+    pub(crate) fn new(name: &str, state: S, inputs: Vec<Input<T>>) -> Self {
         Self {
             name: name.into(),
             state,
-            source,
+            inputs,
             concurrency: 1,
+            unordered: false,
             policy: FailurePolicy::default(),
             tables: Vec::new(),
             sinks: Vec::new(),
@@ -56,6 +59,17 @@ where
     pub fn concurrency(mut self, lanes: u32) -> Self {
         self.concurrency = lanes.max(1);
         self
+    }
+
+    /// `lanes` events of one partition may be in flight at the same time, whatever their keys: each
+    /// lane takes the next one as it comes.
+    ///
+    /// For work on each event that depends on no other: events of one key overtake one another. Sends
+    /// and offsets are stored in the order of the log all the same. Not for agents that write tables.
+    #[must_use]
+    pub fn unordered(mut self, lanes: u32) -> Self {
+        self.unordered = true;
+        self.concurrency(lanes)
     }
 
     /// Names a table that the agent writes and [binds](Stream::bind).
@@ -79,14 +93,46 @@ where
         self
     }
 
+    /// The agent is this function, called with the value of each event; what it gives is the
+    /// [reply](crate::Event::reply).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::prelude::*;
+    ///
+    /// async fn shout(name: String) -> faustus::Result<String> {
+    ///     Ok(name.to_uppercase())
+    /// }
+    ///
+    /// let app = App::new("shouter");
+    /// let (names, shouts) = (app.topic::<String>("names"), app.topic::<String>("shouts"));
+    /// let app = app.agent("shout", &names, |a| a.sink(&shouts).each(shout));
+    /// ```
+    #[must_use]
+    pub fn each<M>(self, function: impl EachFn<S, T, R, M>) -> AgentSpec {
+        let function = Arc::new(function);
+        self.run(move |State(state): State<S>, mut stream: Stream<T, R>| {
+            let function = Arc::clone(&function);
+            async move {
+                while let Some((value, event)) = stream.next_value().await {
+                    let reply = function.call(&state, value).await?;
+                    stream.reply_to(&event, &reply)?;
+                }
+                Ok(())
+            }
+        })
+    }
+
     /// The function that is the agent.
     #[must_use]
     pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> AgentSpec {
         let Self {
             name,
             state,
-            source,
+            inputs,
             concurrency,
+            unordered,
             policy,
             tables,
             sinks,
@@ -94,11 +140,12 @@ where
         let outputs: Vec<TopicIndex> = sinks.iter().map(|sink| sink.shared.index).collect();
         let sinks: Arc<[Topic<R>]> = sinks.into();
         let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
-        let codec = source.codec;
+        let sources = inputs.iter().map(|input| input.topic.index).collect();
+        let decoders: Arc<[Decoder<T>]> = inputs.into_iter().map(|input| input.decoder).collect();
         let start = move |lane: Rc<LaneCore>| -> LocalFuture<Result> {
             let stream = Stream::new(
                 lane,
-                Arc::clone(&codec),
+                Arc::clone(&decoders),
                 Arc::clone(&sinks),
                 Arc::clone(&names),
             );
@@ -106,8 +153,9 @@ where
         };
         AgentSpec(AgentDef {
             name,
-            source: source.shared.index,
+            sources,
             concurrency,
+            unordered,
             policy,
             tables: tables.into_iter().map(|(index, _)| index).collect(),
             outputs,

@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AgentBuilder, AgentSpec, Json, Key, Result, Source, Stream, Table, Topic,
+    AgentBuilder, AgentSpec, Json, Key, Result, Source, Table, Topic,
     handler::TaskFn,
     runtime::{AppDef, TaskDef, TopicIndex},
-    topic::{GroupBy, TopicShared},
+    source::Hops,
+    topic::TopicShared,
 };
 
 /// An application of agents that share topics, tables and a consumer group of the application's name.
@@ -97,17 +98,28 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         build: impl FnOnce(AgentBuilder<S, T, R>) -> AgentSpec,
     ) -> Self
     where
-        T: Send + 'static,
+        T: 'static,
         R: 'static,
     {
-        let Source { topic, group } = source.into();
-        let topic = match group {
-            Some(group) => self.repartition(name, topic, group),
-            None => topic,
-        };
-        let AgentSpec(agent) = build(AgentBuilder::new(name, self.state.clone(), topic));
-        self.def.lock().agents.push(agent);
+        self.register(name, source, build);
         self
+    }
+
+    pub(crate) fn register<T, R>(
+        &self,
+        name: &str,
+        source: impl Into<Source<T>>,
+        build: impl FnOnce(AgentBuilder<S, T, R>) -> AgentSpec,
+    ) where
+        T: 'static,
+        R: 'static,
+    {
+        let mut def = self.def.lock();
+        let mut hops = Hops::new(&mut def, name);
+        let inputs = source.into().resolve(&mut hops);
+        let AgentSpec(agent) = build(AgentBuilder::new(name, self.state.clone(), inputs));
+        hops.finish(agent.policy, agent.concurrency);
+        def.agents.push(agent);
     }
 
     /// Adds a task: a future that starts with the worker, once its log is reached, and runs beside the agents.
@@ -135,41 +147,6 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     pub(crate) fn into_def(self) -> AppDef {
         std::mem::replace(&mut *self.def.lock(), AppDef::new(""))
     }
-
-    /// The agent that sends each record of `topic` through the repartition topic, which it gives.
-    fn repartition<T: Send + 'static>(
-        &self,
-        agent: &str,
-        topic: Topic<T>,
-        group: GroupBy<T>,
-    ) -> Topic<T> {
-        let GroupBy { name, key } = group;
-        let mut def = self.def.lock();
-        let target = def.topic(&format!("{agent}-{}-{name}-repartition", topic.name()));
-        def.repartitions.push(target.index);
-        let through = Topic {
-            shared: target,
-            codec: Arc::clone(&topic.codec),
-        };
-        let to = Arc::clone(&through.shared);
-        let run = move |mut stream: Stream<T>| {
-            let (key, to) = (Arc::clone(&key), Arc::clone(&to));
-            async move {
-                let mut bytes = Vec::new();
-                while let Some(event) = stream.next().await? {
-                    bytes.clear();
-                    key(&event, &mut bytes);
-                    event.forward_raw(&to, Some(&bytes))?;
-                }
-                Ok(())
-            }
-        };
-        let name = through.name().to_owned();
-        let AgentSpec(mut agent) = AgentBuilder::<(), T, ()>::new(&name, (), topic).run(run);
-        agent.outputs.push(through.shared.index);
-        def.agents.push(agent);
-        through
-    }
 }
 
 impl<S> fmt::Debug for App<S> {
@@ -181,7 +158,7 @@ impl<S> fmt::Debug for App<S> {
 }
 
 impl AppDef {
-    fn topic(&mut self, name: &str) -> Arc<TopicShared> {
+    pub(crate) fn topic(&mut self, name: &str) -> Arc<TopicShared> {
         if let Some(topic) = self.topics.iter().find(|topic| topic.name.as_str() == name) {
             return Arc::clone(topic);
         }

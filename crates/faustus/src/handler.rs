@@ -59,6 +59,41 @@ where
     }
 }
 
+/// A function that can be called for each event of an agent: from the value to the reply.
+///
+/// It is implemented for `async fn(T) -> faustus::Result<R>` and
+/// `async fn(State<S>, T) -> faustus::Result<R>`, and async closures of that form.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be called for each `{T}` in an application with state `{S}`",
+    note = "it is `async fn(T) -> faustus::Result<R>` or `async fn(State<S>, T) -> faustus::Result<R>`",
+    note = "T is the type of the source, R that of the sinks, S what `App::with_state` was given"
+)]
+pub trait EachFn<S, T, R, M>: Send + Sync + 'static {
+    /// Makes the reply to a value.
+    fn call(&self, state: &S, value: T) -> impl Future<Output = Result<R>>;
+}
+
+impl<F, Fut, S, T, R> EachFn<S, T, R, ()> for F
+where
+    F: Fn(T) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R>> + 'static,
+{
+    fn call(&self, _: &S, value: T) -> impl Future<Output = Result<R>> {
+        self(value)
+    }
+}
+
+impl<F, Fut, S, T, R> EachFn<S, T, R, (S,)> for F
+where
+    F: Fn(State<S>, T) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R>> + 'static,
+    S: Clone,
+{
+    fn call(&self, state: &S, value: T) -> impl Future<Output = Result<R>> {
+        self(State(state.clone()), value)
+    }
+}
+
 /// A function that can be a task of an application with state `S`.
 ///
 /// It is implemented for `async fn() -> faustus::Result` and `async fn(State<S>) -> faustus::Result`.

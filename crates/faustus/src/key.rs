@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, Hash},
 };
 
+use faustus_core::CodecError;
 use foldhash::fast::FixedState;
 
 /// A value that has a raw form: the bytes of a record's key in a topic.
@@ -27,6 +28,19 @@ use foldhash::fast::FixedState;
 pub trait Key: Hash + Eq {
     /// The bytes of the key.
     fn raw(&self) -> Cow<'_, [u8]>;
+
+    /// Reads a key back from its bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no such key.
+    fn from_raw(raw: &[u8]) -> Result<Self, CodecError>
+    where
+        Self: Sized,
+    {
+        let _ = raw;
+        Err(CodecError::new("this type of key cannot be read back"))
+    }
 }
 
 impl Key for str {
@@ -38,6 +52,12 @@ impl Key for str {
 impl Key for String {
     fn raw(&self) -> Cow<'_, [u8]> {
         Cow::Borrowed(self.as_bytes())
+    }
+
+    fn from_raw(raw: &[u8]) -> Result<Self, CodecError> {
+        std::str::from_utf8(raw)
+            .map(str::to_owned)
+            .map_err(CodecError::new)
     }
 }
 

@@ -59,11 +59,13 @@ mod handler;
 mod key;
 pub mod membership;
 mod open;
+mod outside;
 mod policy;
 mod record;
 mod runtime;
 mod settings;
 mod shard;
+mod source;
 mod stream;
 mod table;
 #[cfg(feature = "testing")]
@@ -81,22 +83,26 @@ pub use faustus_core::{
 };
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
-pub use handler::{AgentFn, State, TaskFn};
+pub use handler::{AgentFn, EachFn, State, TaskFn};
 pub use key::{Key, MaybeKey};
 pub use open::{open_log, open_log_for};
+pub use outside::AppStream;
 pub use policy::FailurePolicy;
 pub use record::{Field, Record};
 pub use runtime::{Ended, TaskState, TaskStatus};
 pub use settings::{Guarantee, Settings};
 pub use shard::Shard;
-pub use stream::{Event, Stream};
+pub use source::{Operators, RecordKey, Source};
+pub use stream::{Enumerate, Event, ManualEvent, ManualStream, Stream};
 pub use table::Table;
-pub use topic::{Source, Topic};
+pub use topic::Topic;
 pub use worker::{Worker, WorkerHandle};
 
 /// What a program of agents usually imports.
 pub mod prelude {
-    pub use crate::{App, Event, FailurePolicy, Key, Record, Shard, State, Stream, Table, Topic};
+    pub use crate::{
+        App, Event, FailurePolicy, Key, Operators, Record, Shard, State, Stream, Table, Topic,
+    };
     pub use serde::{Deserialize, Serialize};
 }
 

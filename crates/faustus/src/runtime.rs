@@ -23,8 +23,9 @@ mod thread;
 mod topology;
 mod worker;
 
-pub(crate) use lane::{InFlight, LaneCore};
-pub(crate) use outputs::TopicIndex;
+pub(crate) use lane::{InFlight, LaneCore, Verdicts};
+pub(crate) use outputs::{EventOutputs, TopicIndex};
+pub(crate) use retirement::Number;
 pub(crate) use shard::{AnyShard, TypedShard};
 #[cfg(feature = "testing")]
 pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};

@@ -1,7 +1,10 @@
 //! What an agent reads: the endless stream of its lane, and the event in hand.
 
+mod adapters;
+mod manual;
+mod take;
+
 use std::{
-    any::type_name,
     fmt,
     future::poll_fn,
     hash::Hash,
@@ -13,9 +16,13 @@ use std::{
 
 use faustus_core::{Codec, Headers, Offset, RecordRef, Timestamp};
 
+pub use adapters::Enumerate;
+pub use manual::{ManualEvent, ManualStream};
+
 use crate::{
     Error, MaybeKey, Result, Shard, Table, Topic,
-    runtime::{InFlight, LaneCore, TopicIndex, TypedShard},
+    runtime::{EventOutputs, InFlight, LaneCore, Number, TypedShard},
+    source::Decoder,
     topic::TopicShared,
 };
 
@@ -26,24 +33,30 @@ use crate::{
 /// down.
 pub struct Stream<T, R = ()> {
     lane: Rc<LaneCore>,
-    codec: Arc<dyn Codec<T>>,
+    decoders: Arc<[Decoder<T>]>,
     sinks: Arc<[Topic<R>]>,
     /// The tables the agent was registered with, by their place in the task.
     tables: Arc<[Arc<str>]>,
+    /// Topics that get every record as it is taken.
+    echoes: Vec<Arc<TopicShared>>,
+    /// The events of a batch that is being collected.
+    batch: Vec<(T, InFlight)>,
 }
 
 impl<T, R> Stream<T, R> {
     pub(crate) fn new(
         lane: Rc<LaneCore>,
-        codec: Arc<dyn Codec<T>>,
+        decoders: Arc<[Decoder<T>]>,
         sinks: Arc<[Topic<R>]>,
         tables: Arc<[Arc<str>]>,
     ) -> Self {
         Self {
             lane,
-            codec,
+            decoders,
             sinks,
             tables,
+            echoes: Vec::new(),
+            batch: Vec::new(),
         }
     }
 
@@ -60,13 +73,39 @@ impl<T, R> Stream<T, R> {
     ///
     /// Cancel safe: no event is lost, though the one before is complete once the future was polled.
     pub async fn next(&mut self) -> Result<Option<Event<'_, T, R>>> {
-        let next = poll_fn(|cx| self.poll_decoded(cx)).await;
+        let next = self.next_value().await;
         let stream = &*self;
         Ok(next.map(move |(value, event)| Event {
             value,
             event,
             stream,
         }))
+    }
+
+    /// The value of the next event, and the event.
+    pub(crate) async fn next_value(&mut self) -> Option<(T, InFlight)> {
+        if !self.batch.is_empty() {
+            // Somebody stopped collecting.
+            self.batch.clear();
+            self.lane.give_back();
+        }
+        poll_fn(|cx| self.poll_decoded(cx)).await
+    }
+
+    /// Sends `value` to every sink under the key and time stamp of `event`, which is in flight.
+    pub(crate) fn reply_to(&self, event: &InFlight, value: &R) -> Result {
+        let record = event.record();
+        for sink in self.sinks.iter() {
+            write(
+                &mut self.lane.outputs(event),
+                &sink.shared,
+                (event.number(), record.timestamp()),
+                record.key(),
+                |out| Ok(sink.codec.encode(value, out)?),
+                None,
+            )?;
+        }
+        Ok(())
     }
 
     /// This lane's part of `table`, which the agent was registered with.
@@ -94,23 +133,33 @@ impl<T, R> Stream<T, R> {
     }
 
     fn poll_decoded(&mut self, cx: &Context<'_>) -> Poll<Option<(T, InFlight)>> {
-        let Some(event) = ready!(self.lane.poll_next(cx)) else {
-            return Poll::Ready(None);
-        };
-        let record = event.record();
-        let decoded = match record.value() {
-            Some(bytes) => self.codec.decode(bytes).map_err(Error::from),
-            None => Err(Error::data("the record has no value")),
-        };
-        match decoded {
-            Ok(value) => Poll::Ready(Some((value, event))),
-            Err(error) => {
-                let what = format!("value is no {} {}", self.codec.name(), type_name::<T>());
-                self.lane
-                    .refuse_event(Error::data(format!("{what}: {error}")));
-                Poll::Pending
+        loop {
+            let Some(event) = ready!(self.lane.poll_next(cx)) else {
+                return Poll::Ready(None);
+            };
+            match self.value(&event) {
+                Ok(Some(value)) => return Poll::Ready(Some((value, event))),
+                // Asking for the next one completes it.
+                Ok(None) => {}
+                Err(error) => {
+                    self.lane.refuse_event(error);
+                    return Poll::Pending;
+                }
             }
         }
+    }
+
+    /// The value of an event that was taken, unless the agent is not to see it.
+    fn value(&self, event: &InFlight) -> Result<Option<T>> {
+        let decoder = match &*self.decoders {
+            [only] => only,
+            many => &many[self.lane.input(event)],
+        };
+        let value = decoder.decode(event.record())?;
+        if !self.echoes.is_empty() && value.is_some() {
+            self.echo_record(event)?;
+        }
+        Ok(value)
     }
 }
 
@@ -174,15 +223,7 @@ impl<T, R> Event<'_, T, R> {
     ///
     /// When the value does not encode, or is longer than a sink takes.
     pub fn try_reply(&self, value: &R) -> Result {
-        for sink in self.stream.sinks.iter() {
-            self.write(
-                &sink.shared,
-                self.key(),
-                |out| sink.codec.encode(value, out).map_err(Error::from),
-                None,
-            )?;
-        }
-        Ok(())
+        self.stream.reply_to(&self.event, value)
     }
 
     /// Sends `value` to every sink of the agent, under the event's key and time stamp.
@@ -224,10 +265,22 @@ impl<T, R> Event<'_, T, R> {
     }
 
     pub(crate) fn forward_raw(&self, topic: &TopicShared, key: Option<&[u8]>) -> Result {
+        self.pass_on(topic, key, None)
+    }
+
+    /// Sends the record on with its headers; its value in `codec`, or as it came.
+    pub(crate) fn pass_on(
+        &self,
+        topic: &TopicShared,
+        key: Option<&[u8]>,
+        codec: Option<&dyn Codec<T>>,
+    ) -> Result {
         let record = self.record();
-        let value = record.value().unwrap_or_default();
         let copy = |out: &mut Vec<u8>| {
-            out.extend_from_slice(value);
+            match codec {
+                Some(codec) => codec.encode(&self.value, out)?,
+                None => out.extend_from_slice(record.value().unwrap_or_default()),
+            }
             Ok(())
         };
         self.write(topic, key, copy, Some(record.headers()))
@@ -240,28 +293,47 @@ impl<T, R> Event<'_, T, R> {
         encode: impl FnOnce(&mut Vec<u8>) -> Result,
         headers: Option<Headers<'_>>,
     ) -> Result {
-        let index: TopicIndex = topic.index;
-        let partition = topic.partition(key, self.event.number())?;
-        let mut outputs = self.stream.lane.outputs();
-        outputs.push(index, partition, self.timestamp(), |record| {
-            let record = match key {
-                Some(key) => record.key(key),
-                None => record,
-            };
-            let record = record.value_with(encode)?;
-            let record = match headers {
-                Some(headers) => record.headers(headers),
-                None => record,
-            };
-            topic.check_len(record.bytes())?;
-            record.finish();
-            Ok(())
-        })
+        let mut outputs = self.stream.lane.outputs(&self.event);
+        let (number, timestamp) = (self.event.number(), self.timestamp());
+        write(
+            &mut outputs,
+            topic,
+            (number, timestamp),
+            key,
+            encode,
+            headers,
+        )
     }
 
     fn record(&self) -> RecordRef<'_> {
         self.event.record()
     }
+}
+
+/// Adds a record to what an event of this number and time stamp sends.
+fn write(
+    outputs: &mut EventOutputs,
+    topic: &TopicShared,
+    (number, timestamp): (Number, Timestamp),
+    key: Option<&[u8]>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result,
+    headers: Option<Headers<'_>>,
+) -> Result {
+    let partition = topic.partition(key, number)?;
+    outputs.push(topic.index, partition, timestamp, |record| {
+        let record = match key {
+            Some(key) => record.key(key),
+            None => record,
+        };
+        let record = record.value_with(encode)?;
+        let record = match headers {
+            Some(headers) => record.headers(headers),
+            None => record,
+        };
+        topic.check_len(record.bytes())?;
+        record.finish();
+        Ok(())
+    })
 }
 
 impl<T, R> Deref for Event<'_, T, R> {

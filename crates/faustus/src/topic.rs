@@ -1,4 +1,4 @@
-//! Topics as the application names them, and sources made of them.
+//! Topics as the application names them.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
 
 use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
 
-use crate::{Error, Field, Key, MaybeKey, Record, Result, client::Client, runtime::TopicIndex};
+use crate::{Error, MaybeKey, Result, client::Client, runtime::TopicIndex};
 
 /// What all handles of one topic share.
 pub(crate) struct TopicShared {
@@ -159,38 +159,6 @@ impl<T> Topic<T> {
             .ok_or_else(|| self.shared.not_running())?;
         client.end_offsets(&self.shared.name, count).await
     }
-
-    /// The records of this topic brought together by a field: see [`group_by_key`](Self::group_by_key).
-    #[must_use]
-    pub fn group_by<K: Key + 'static>(&self, field: Field<T, K>) -> Source<T>
-    where
-        T: Record + 'static,
-    {
-        let name = format!("{}.{}", T::NAMESPACE, field.name());
-        self.group_by_key(&name, move |value, out| {
-            out.extend_from_slice(&field.get(value).raw())
-        })
-    }
-
-    /// The records of this topic, each sent through a topic of the application's own under the key
-    /// that `key` appends for its value, so that equal keys meet in one partition.
-    ///
-    /// `name` is a part of that topic's name. Value, headers and time stamp are kept.
-    #[must_use]
-    pub fn group_by_key(
-        &self,
-        name: &str,
-        key: impl Fn(&T, &mut Vec<u8>) + Send + Sync + 'static,
-    ) -> Source<T> {
-        let group = GroupBy {
-            name: name.to_owned(),
-            key: Arc::new(key),
-        };
-        Source {
-            topic: self.clone(),
-            group: Some(group),
-        }
-    }
 }
 
 impl<T> Clone for Topic<T> {
@@ -207,41 +175,5 @@ impl<T> fmt::Debug for Topic<T> {
         f.debug_struct("Topic")
             .field("name", &self.shared.name)
             .finish_non_exhaustive()
-    }
-}
-
-/// Appends the raw key of a value.
-pub(crate) type KeyOf<T> = Arc<dyn Fn(&T, &mut Vec<u8>) + Send + Sync>;
-
-pub(crate) struct GroupBy<T> {
-    pub(crate) name: String,
-    pub(crate) key: KeyOf<T>,
-}
-
-/// What an agent reads: a topic, perhaps grouped by another key.
-pub struct Source<T> {
-    pub(crate) topic: Topic<T>,
-    pub(crate) group: Option<GroupBy<T>>,
-}
-
-impl<T> fmt::Debug for Source<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let group = self.group.as_ref().map(|group| &group.name);
-        f.debug_struct("Source")
-            .field("topic", &self.topic)
-            .field("group_by", &group)
-            .finish()
-    }
-}
-
-impl<T> From<Topic<T>> for Source<T> {
-    fn from(topic: Topic<T>) -> Self {
-        Self { topic, group: None }
-    }
-}
-
-impl<T> From<&Topic<T>> for Source<T> {
-    fn from(topic: &Topic<T>) -> Self {
-        topic.clone().into()
     }
 }

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 /// The name of the table, which the driver knows its changelog by.
 const TABLE: &str = "totals";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Record, Serialize, Deserialize)]
 pub(crate) struct Order {
     account_id: String,
     amount: i64,
@@ -80,10 +80,12 @@ pub(crate) fn total(name: &str, input: &str, progress: Arc<Progress>) -> App<Ban
 pub(crate) fn rekey(name: &str, input: &str, progress: Arc<Progress>) -> App<Bank> {
     let (app, totals) = bank(name, Arc::clone(&progress));
     let orders = app.topic::<Order>(input);
-    let by_account = orders.group_by_key("account_id", move |order, key| {
-        progress.begin();
-        key.extend_from_slice(order.account_id.as_bytes());
-    });
+    let by_account = orders
+        .filter(move |_| {
+            progress.begin();
+            true
+        })
+        .group_by(Order::ACCOUNT_ID);
     // The agent's name is a part of that topic's, which other applications must not share.
     let agent = format!("{name}-add-up");
     app.agent(&agent, by_account, |a| a.table(&totals).run(add_up))

@@ -8,8 +8,11 @@
 //! A lane knows nothing of types, policies or epochs: the typed [`Stream`](crate::Stream) decodes
 //! on top of it, and the worker thread decides what becomes of a failed event.
 
+mod batch;
+mod detached;
+
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     collections::VecDeque,
     fmt,
     rc::{Rc, Weak},
@@ -17,7 +20,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use faustus_core::{Batch, RecordRef};
+use faustus_core::{Batch, Clock, RecordRef};
 
 use super::{
     outputs::EventOutputs,
@@ -26,6 +29,9 @@ use super::{
     task::{Note, TaskCore},
 };
 use crate::{Error, key::lane_of};
+
+use detached::Detached;
+pub(crate) use detached::Verdicts;
 
 /// How many events a lane takes before others on its thread get their turn.
 const BUDGET: u32 = 512;
@@ -69,6 +75,16 @@ impl InFlight {
     pub(crate) fn record(&self) -> RecordRef<'_> {
         self.delivery.batch.get(self.index as usize)
     }
+
+    /// The batch that holds its record, and where.
+    pub(crate) fn place(&self) -> (&Batch, usize) {
+        (&self.delivery.batch, self.index as usize)
+    }
+
+    /// The place of its partition among the task's sources.
+    pub(crate) fn source(&self) -> u32 {
+        self.delivery.source
+    }
 }
 
 /// The part of a delivery that belongs to a lane.
@@ -90,6 +106,23 @@ impl Slice {
     }
 }
 
+/// Events that were delivered and not taken: those of one lane, or of all lanes of an agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inbox {
+    slices: Rc<RefCell<VecDeque<Slice>>>,
+    shared: bool,
+}
+
+impl Inbox {
+    /// For lanes that take events as they come.
+    pub(crate) fn shared() -> Self {
+        Self {
+            shared: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// What the lane is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -106,9 +139,20 @@ pub(crate) struct LaneCore {
     /// Which lane of its agent, below `lanes`.
     pub(crate) lane: u32,
     pub(crate) lanes: u32,
+    /// For each source of the task, which input of the agent it is.
+    inputs: Rc<[u16]>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) task: Rc<TaskCore>,
-    inbox: RefCell<VecDeque<Slice>>,
+    inbox: Inbox,
     current: RefCell<Option<InFlight>>,
+    /// Events taken together with the current one, before it, and what each of them sent.
+    batch: RefCell<Vec<(InFlight, EventOutputs)>>,
+    /// How many events at the front of the inbox are to be taken alone, after their batch failed.
+    alone: Cell<usize>,
+    /// The current event is one of those.
+    is_alone: Cell<bool>,
+    /// The instance waits for more events of a batch.
+    collecting: Cell<bool>,
     /// The event in flight is given again to the next instance.
     replay: Cell<bool>,
     outputs: RefCell<EventOutputs>,
@@ -124,12 +168,15 @@ pub(crate) struct LaneCore {
     waker: Waker,
     /// What last asked for the next event inside the agent, which may be a part of it.
     asker: RefCell<Option<Waker>>,
+    /// Events that are in flight outside of the loop.
+    detached: Detached,
 }
 
 impl LaneCore {
     pub(crate) fn new(
         (agent, place): (Arc<str>, u16),
         (lane, lanes): (u32, u32),
+        (inputs, inbox, clock): (Rc<[u16]>, Inbox, Arc<dyn Clock>),
         task: Rc<TaskCore>,
         turn: Option<Rc<Turn>>,
         waker: Waker,
@@ -139,9 +186,15 @@ impl LaneCore {
             place,
             lane,
             lanes,
+            inputs,
+            clock,
             task,
-            inbox: RefCell::default(),
+            inbox,
             current: RefCell::default(),
+            batch: RefCell::default(),
+            alone: Cell::new(0),
+            is_alone: Cell::new(false),
+            collecting: Cell::new(false),
             replay: Cell::new(false),
             outputs: RefCell::default(),
             failure: RefCell::default(),
@@ -150,8 +203,9 @@ impl LaneCore {
             budget: Cell::new(BUDGET),
             taken: Cell::new(0),
             turn,
-            waker,
+            waker: waker.clone(),
             asker: RefCell::default(),
+            detached: Detached::new(waker),
         });
         if let Some(turn) = &core.turn {
             turn.lanes.borrow_mut().push(Rc::downgrade(&core));
@@ -162,7 +216,11 @@ impl LaneCore {
     /// Puts the records of `delivery` that route here into the inbox.
     pub(crate) fn deliver(&self, delivery: &Rc<Delivery>) {
         let all = delivery.batch.len();
-        let picked = (self.lanes > 1).then(|| {
+        if self.inbox.shared && self.lane > 0 {
+            // The first lane put them there.
+            return self.wake();
+        }
+        let picked = (self.lanes > 1 && !self.inbox.shared).then(|| {
             let routes_here = |record: RecordRef<'_>| match record.key() {
                 Some(key) => lane_of(key, self.lanes) == self.lane,
                 None => record.offset().0.rem_euclid(i64::from(self.lanes)) == i64::from(self.lane),
@@ -181,7 +239,7 @@ impl LaneCore {
                 next: 0,
                 len,
             };
-            self.inbox.borrow_mut().push_back(slice);
+            self.inbox.slices.borrow_mut().push_back(slice);
             self.wake();
         }
     }
@@ -216,10 +274,16 @@ impl LaneCore {
             return Poll::Ready(self.current.borrow().clone());
         }
         self.complete();
+        self.collecting.set(false);
         if self.mode.get() == Mode::Draining {
             return Poll::Ready(None);
         }
         if self.task.is_held() || self.turn.as_ref().is_some_and(|turn| !turn.is_of(self)) {
+            return Poll::Pending;
+        }
+        if let Some((event, error)) = self.detached.next_failed() {
+            *self.current.borrow_mut() = Some(event);
+            self.refuse_event(error);
             return Poll::Pending;
         }
         match self.budget.get().checked_sub(1) {
@@ -232,6 +296,9 @@ impl LaneCore {
         let Some(event) = self.pop() else {
             return Poll::Pending;
         };
+        let alone = self.alone.get();
+        self.alone.set(alone.saturating_sub(1));
+        self.is_alone.set(alone > 0);
         if let Some(turn) = &self.turn {
             turn.busy.set(true);
         }
@@ -251,6 +318,16 @@ impl LaneCore {
         Poll::Ready(Some(event))
     }
 
+    /// Whether the lanes of the agent take events as they come.
+    pub(crate) fn shares_inbox(&self) -> bool {
+        self.inbox.shared
+    }
+
+    /// Whether lanes of other agents take turns with this one.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// Completes the event in flight, if there is one: what it did stays.
     ///
     /// One that is to be given again was not seen by the instance that now ends.
@@ -261,6 +338,9 @@ impl LaneCore {
         let Some(event) = self.current.borrow_mut().take() else {
             return;
         };
+        for (earlier, mut outputs) in self.batch.borrow_mut().drain(..) {
+            self.task.complete(&earlier, &mut outputs);
+        }
         self.task.complete(&event, &mut self.outputs.borrow_mut());
         self.pass_turn();
     }
@@ -268,6 +348,10 @@ impl LaneCore {
     /// Undoes what the event in flight did; it stays in flight.
     pub(crate) fn roll_back(&self) {
         self.outputs.borrow_mut().clear();
+        for (event, outputs) in self.batch.borrow_mut().iter_mut() {
+            outputs.clear();
+            self.task.roll_back_event(event.id());
+        }
         if let Some(event) = self.current.borrow().as_ref().map(InFlight::id) {
             self.task.roll_back_event(event);
         }
@@ -331,7 +415,7 @@ impl LaneCore {
             || (self.mode.get() == Mode::Running
                 && !self.task.is_held()
                 && self.failure.borrow().is_none()
-                && !self.inbox.borrow().is_empty()
+                && (!self.inbox.slices.borrow().is_empty() || self.detached.has_failed())
                 && self.turn.as_ref().is_none_or(|turn| turn.is_of(self)))
     }
 
@@ -355,9 +439,19 @@ impl LaneCore {
         current.as_ref().map(|event| (event.id(), event.writer()))
     }
 
-    /// What the event in flight sent so far.
-    pub(crate) fn outputs(&self) -> std::cell::RefMut<'_, EventOutputs> {
-        self.outputs.borrow_mut()
+    /// Which input of the agent an event came through.
+    pub(crate) fn input(&self, event: &InFlight) -> usize {
+        self.inputs[event.source() as usize].into()
+    }
+
+    /// What `event`, which is in flight, sent so far.
+    pub(crate) fn outputs(&self, event: &InFlight) -> RefMut<'_, EventOutputs> {
+        let batch = self.batch.borrow_mut();
+        let earlier = batch.binary_search_by_key(&event.number(), |(event, _)| event.number());
+        match earlier {
+            Ok(place) => RefMut::map(batch, |batch| &mut batch[place].1),
+            Err(_) => self.outputs.borrow_mut(),
+        }
     }
 
     pub(crate) fn wake(&self) {
@@ -375,14 +469,24 @@ impl LaneCore {
     }
 
     fn head(&self) -> Option<Number> {
-        let inbox = self.inbox.borrow();
+        let inbox = self.inbox.slices.borrow();
         inbox
             .front()
             .map(|slice| slice.delivery.base + Number::from(slice.head()))
     }
 
+    /// Puts an event back that will be taken next.
+    fn put_back(&self, event: InFlight) {
+        self.inbox.slices.borrow_mut().push_front(Slice {
+            delivery: event.delivery,
+            picked: Some(vec![event.index]),
+            next: 0,
+            len: 1,
+        });
+    }
+
     fn pop(&self) -> Option<InFlight> {
-        let mut inbox = self.inbox.borrow_mut();
+        let mut inbox = self.inbox.slices.borrow_mut();
         let slice = inbox.front_mut()?;
         let index = slice.head();
         slice.next += 1;

@@ -250,10 +250,11 @@ fn decide_counts(
     // A topic that must be made follows the others of its sub-topology; a repartition topic that is
     // alone there follows the topic that feeds it.
     let fed_by = |topic: TopicIndex| {
-        def.agents
+        let agent = def
+            .agents
             .iter()
-            .find(|agent| agent.outputs.contains(&topic))
-            .map(|agent| agent.source)
+            .find(|agent| agent.outputs.contains(&topic))?;
+        agent.sources.first().copied()
     };
     for round in 0..2 {
         for sub in subs {

@@ -2,7 +2,8 @@
 //!
 //! A task numbers what it delivers: 0, 1, 2 … A number may have several readers and is *completed*
 //! when all of them are done with it. It *retires* when it is completed and all numbers below have
-//! retired. [`Retirement::retired`] is therefore the length of the prefix whose effects may leave
+//! retired. Numbers that one reader took together, as a *batch*, retire together with all that lies
+//! between them: no prefix ends inside a batch. [`Retirement::retired`] is therefore the length of the prefix whose effects may leave
 //! the task. The machine does no I/O and knows neither records nor lanes.
 
 use std::collections::VecDeque;
@@ -10,12 +11,16 @@ use std::collections::VecDeque;
 /// The place of a delivery in its task, counted from 0.
 pub(crate) type Number = u64;
 
-/// Counts outstanding readers of every number that has not retired.
+/// Counts outstanding readers of every number that has not been completed.
 #[derive(Debug, Default)]
 pub(crate) struct Retirement {
-    retired: Number,
-    /// Readers still at work on `retired`, `retired + 1`, …; the front is never 0.
+    /// All numbers below are completed.
+    completed: Number,
+    /// Readers still at work on `completed`, `completed + 1`, …; the front is never 0.
     outstanding: VecDeque<u32>,
+    /// The first and the last number of each batch that has not retired.
+    batches: Vec<(Number, Number)>,
+    retired: Number,
 }
 
 impl Retirement {
@@ -33,14 +38,25 @@ impl Retirement {
 
     /// One reader is done with `number`. Whether the retired prefix grew.
     pub(crate) fn complete(&mut self, number: Number) -> bool {
-        let index = usize::try_from(number - self.retired).unwrap_or(usize::MAX);
+        let index = usize::try_from(number - self.completed).unwrap_or(usize::MAX);
         let outstanding = &mut self.outstanding[index];
         debug_assert!(*outstanding > 0, "number {number} has no reader left");
         *outstanding -= 1;
-        index == 0 && *outstanding == 0 && {
-            self.advance();
-            true
+        index == 0 && *outstanding == 0 && self.advance()
+    }
+
+    /// What lies between `first` and `last`, which a reader has not completed, retires as a whole;
+    /// a batch that begins with `first` already ends with `last` from now on.
+    pub(crate) fn join(&mut self, first: Number, last: Number) {
+        match self.batches.iter_mut().find(|batch| batch.0 == first) {
+            Some(batch) => batch.1 = last,
+            None => self.batches.push((first, last)),
         }
+    }
+
+    /// The batch that begins with `first` is one no more.
+    pub(crate) fn part(&mut self, first: Number) {
+        self.batches.retain(|batch| batch.0 != first);
     }
 
     /// All numbers below this one have retired.
@@ -50,7 +66,7 @@ impl Retirement {
 
     /// The number that will be delivered next.
     pub(crate) fn delivered(&self) -> Number {
-        self.retired + self.outstanding.len() as Number
+        self.completed + self.outstanding.len() as Number
     }
 
     /// Whether everything delivered has retired.
@@ -58,11 +74,32 @@ impl Retirement {
         self.outstanding.is_empty()
     }
 
-    fn advance(&mut self) {
+    /// Whether the retired prefix grew.
+    fn advance(&mut self) -> bool {
         while self.outstanding.front() == Some(&0) {
             self.outstanding.pop_front();
-            self.retired += 1;
+            self.completed += 1;
         }
+        let before = self.retired;
+        self.retired = self.without_parts(self.completed);
+        if !self.batches.is_empty() {
+            let retired = self.retired;
+            self.batches.retain(|(_, last)| *last >= retired);
+        }
+        self.retired > before
+    }
+
+    /// The longest prefix not beyond `prefix` that ends in no batch.
+    fn without_parts(&self, mut prefix: Number) -> Number {
+        // A shorter prefix may end in a batch that overlaps this one.
+        while let Some((first, _)) = self
+            .batches
+            .iter()
+            .find(|(first, last)| *first < prefix && prefix <= *last)
+        {
+            prefix = *first;
+        }
+        prefix
     }
 }
 
@@ -140,7 +177,77 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_batch_retires_as_a_whole() {
+        let mut tracker = Retirement::default();
+        tracker.deliver(6, 1);
+        tracker.join(1, 2);
+        tracker.join(1, 4);
+        assert!(tracker.complete(0));
+        for number in 1..4 {
+            assert!(!tracker.complete(number));
+            assert_eq!(tracker.retired(), 1);
+        }
+        assert!(tracker.complete(4));
+        assert_eq!(tracker.retired(), 5);
+    }
+
+    #[test]
+    fn batches_that_overlap_retire_together() {
+        let mut tracker = Retirement::default();
+        tracker.deliver(8, 1);
+        tracker.join(0, 4);
+        tracker.join(2, 6);
+        for number in 0..6 {
+            tracker.complete(number);
+        }
+        assert_eq!(tracker.retired(), 0);
+        tracker.complete(6);
+        assert_eq!(tracker.retired(), 7);
+    }
+
+    #[test]
+    fn a_batch_that_was_parted_holds_nothing_back() {
+        let mut tracker = Retirement::default();
+        tracker.deliver(3, 1);
+        tracker.join(0, 2);
+        tracker.part(0);
+        assert!(tracker.complete(0));
+        assert_eq!(tracker.retired(), 1);
+    }
+
     proptest! {
+        #[test]
+        fn no_prefix_ends_inside_a_batch_and_all_retires_in_the_end(
+            spans in prop::collection::vec((0_u64..40, 1_u64..10), 0..12),
+            order in Just((0..40_u64).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let mut tracker = Retirement::default();
+            tracker.deliver(40, 1);
+            let mut batches: Vec<(Number, Number)> = Vec::new();
+            for (first, len) in spans {
+                if batches.iter().all(|batch| batch.0 != first) {
+                    let batch = (first, (first + len).min(39));
+                    batches.push(batch);
+                    tracker.join(batch.0, batch.1);
+                }
+            }
+            let mut completed = [false; 40];
+            let mut before = 0;
+            for number in order {
+                let grew = tracker.complete(number);
+                completed[usize::try_from(number).unwrap()] = true;
+                let prefix = completed.iter().take_while(|done| **done).count() as Number;
+                let inside = |end: Number| batches.iter().any(|(first, last)| *first < end && end <= *last);
+                let expected = (0..=prefix).rev().find(|end| !inside(*end)).unwrap();
+                prop_assert_eq!(tracker.retired(), expected);
+                prop_assert_eq!(grew, expected > before);
+                before = expected;
+            }
+            prop_assert_eq!(tracker.retired(), 40);
+            prop_assert!(tracker.is_idle());
+        }
+
         #[test]
         fn deliveries_and_completions_in_any_order_retire_a_prefix(
             steps in prop::collection::vec((0_usize..3, 0_u32..3, any::<prop::sample::Index>()), 1..200)

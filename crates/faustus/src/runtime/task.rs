@@ -75,6 +75,8 @@ pub(crate) struct TaskCore {
     bytes: Cell<usize>,
     /// No lane may take an event: the task is parked or about to be rolled back.
     held: Cell<bool>,
+    /// It holds as much as it may.
+    full: Cell<bool>,
     stream_time: Cell<Timestamp>,
     /// Something was written outside of all events since the last cut.
     wrote_alone: Cell<bool>,
@@ -120,6 +122,7 @@ impl TaskCore {
             touch: touched.by(key),
             bytes: Cell::new(0),
             held: Cell::new(false),
+            full: Cell::new(false),
             stream_time: Cell::new(stream_time),
             wrote_alone: Cell::new(false),
             notes: RefCell::default(),
@@ -254,6 +257,16 @@ impl TaskCore {
         }
     }
 
+    /// What one lane took from `first` to `last` retires as a whole.
+    pub(crate) fn join(&self, first: Number, last: Number) {
+        self.tracker.borrow_mut().join(first, last);
+    }
+
+    /// What was joined from `first` on is not any more.
+    pub(crate) fn part(&self, first: Number) {
+        self.tracker.borrow_mut().part(first);
+    }
+
     /// Something was written that belongs to no event: the next epoch holds it.
     pub(crate) fn wrote_alone(&self) {
         self.wrote_alone.set(true);
@@ -349,6 +362,15 @@ impl TaskCore {
     /// The greatest time stamp of a retired event.
     pub(crate) fn stream_time(&self) -> Timestamp {
         self.stream_time.get()
+    }
+
+    /// Says whether nothing more is fetched until something of what there is retires. Whether that is new.
+    pub(crate) fn fill(&self, full: bool) -> bool {
+        self.full.replace(full) != full
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.get()
     }
 
     pub(crate) fn hold(&self, held: bool) {

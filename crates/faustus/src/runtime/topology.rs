@@ -30,13 +30,18 @@ pub(crate) struct AppDef {
     pub(crate) tasks: Vec<TaskDef>,
     /// Topics that only this application writes and reads, to bring keys together.
     pub(crate) repartitions: Vec<TopicIndex>,
+    /// Mistakes found while the program registered.
+    pub(crate) problems: Vec<String>,
 }
 
 /// An agent without its types.
 pub(crate) struct AgentDef {
     pub(crate) name: Arc<str>,
-    pub(crate) source: TopicIndex,
+    /// The topics it reads, in the order of its inputs.
+    pub(crate) sources: Vec<TopicIndex>,
     pub(crate) concurrency: u32,
+    /// Its lanes take events as they come, not by key.
+    pub(crate) unordered: bool,
     pub(crate) policy: FailurePolicy,
     /// The tables it writes, by their place in the application.
     pub(crate) tables: Vec<usize>,
@@ -74,6 +79,7 @@ impl AppDef {
             agents: Vec::new(),
             tasks: Vec::new(),
             repartitions: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
@@ -84,7 +90,7 @@ impl AppDef {
 
     /// All mistakes that can be seen without a log.
     pub(crate) fn mistakes(&self) -> Vec<String> {
-        let mut found = Vec::new();
+        let mut found = self.problems.clone();
         if !faustus_core::TopicName::from(&*self.name).is_valid() {
             found.push(format!(
                 "application name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'",
@@ -103,6 +109,22 @@ impl AppDef {
                 found.push(format!(
                     "two agents are named {:?}: names are identities, give each its own",
                     agent.name
+                ));
+            }
+        }
+        for agent in &self.agents {
+            if agent.unordered && !agent.tables.is_empty() {
+                found.push(format!(
+                    "agent {} is unordered and writes tables, whose changes have an order: use concurrency, \
+                     which keeps that of each key",
+                    agent.name
+                ));
+            }
+            let mut topics = BTreeSet::new();
+            for &topic in agent.sources.iter().filter(|&topic| !topics.insert(topic)) {
+                found.push(format!(
+                    "agent {} combines topic {} with itself: it would read each record twice",
+                    agent.name, self.topics[topic as usize].name
                 ));
             }
         }
@@ -148,7 +170,10 @@ impl AppDef {
         for a in 0..self.agents.len() {
             for b in a + 1..self.agents.len() {
                 let (one, other) = (&self.agents[a], &self.agents[b]);
-                let shared = one.source == other.source
+                let shared = one
+                    .sources
+                    .iter()
+                    .any(|topic| other.sources.contains(topic))
                     || one.tables.iter().any(|table| other.tables.contains(table));
                 if shared && group[a] != group[b] {
                     let (from, to) = (group[b], group[a]);
@@ -177,7 +202,9 @@ impl AppDef {
             .map(|agent| &agent.name)
             .min()
             .map_or_else(|| "".into(), Arc::clone);
-        let sources: BTreeSet<_> = all().map(|agent| agent.source).collect();
+        let sources: BTreeSet<_> = all()
+            .flat_map(|agent| agent.sources.iter().copied())
+            .collect();
         let tables: BTreeSet<_> = all()
             .flat_map(|agent| agent.tables.iter().copied())
             .collect();

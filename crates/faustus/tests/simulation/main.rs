@@ -10,14 +10,17 @@
 mod common;
 
 mod basics;
+mod batches;
 mod chaos;
 mod crashes;
 mod failures;
 mod forbidden;
+mod manual;
 mod outcomes;
 mod prefix;
 mod readers;
 mod scenario;
+mod sources;
 mod state;
 mod stores;
 mod zombies;

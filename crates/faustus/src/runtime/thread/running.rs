@@ -22,7 +22,7 @@ use crate::{
     Error, ErrorKind, FailurePolicy, Result,
     policy::Verdict,
     runtime::{
-        lane::{LaneCore, Turn},
+        lane::{Inbox, LaneCore, Turn},
         slots::Writer,
         task::{Note, TaskCore},
         topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
@@ -118,16 +118,27 @@ impl Running {
         let groups = turn_groups(def, sub);
         for ((&agent, group), place) in sub.agents.iter().zip(groups).zip(0_u16..) {
             let agent: &AgentDef = &def.agents[agent];
-            let readers = by_topic.entry(agent.source).or_default();
-            readers.1 += 1;
+            for &topic in &agent.sources {
+                by_topic.entry(topic).or_default().1 += 1;
+            }
+            let inputs = inputs(sub, agent);
+            let shared = agent.unordered.then(Inbox::shared);
             for lane in 0..agent.concurrency {
                 let waker = queue.waker(Token::Lane(key, lanes.len()));
                 let turn = group.map(|group| Rc::clone(turns.entry((group, lane)).or_default()));
                 let of = (lane, agent.concurrency);
                 let name = (Arc::clone(&agent.name), place);
                 waker.wake_by_ref();
-                let core = LaneCore::new(name, of, Rc::clone(&core), turn, waker.clone());
-                readers.0.push(lanes.len());
+                let core = Rc::clone(&core);
+                let inbox = match &shared {
+                    Some(shared) => shared.clone(),
+                    None => Inbox::default(),
+                };
+                let inputs = (Rc::clone(&inputs), inbox, Arc::clone(clock));
+                let core = LaneCore::new(name, of, inputs, core, turn, waker.clone());
+                for topic in &agent.sources {
+                    by_topic.entry(*topic).or_default().0.push(lanes.len());
+                }
                 lanes.push(LaneSlot {
                     core,
                     policy: agent.policy,
@@ -180,6 +191,11 @@ impl Running {
         }
         if !self.has_room() || self.parked.is_some() {
             self.sources[index].starved = true;
+            if self.core.fill(true) {
+                for lane in &self.lanes {
+                    lane.core.stop_collecting();
+                }
+            }
             return;
         }
         let source = &mut self.sources[index];
@@ -242,6 +258,7 @@ impl Running {
     /// Polls a lane's instance, starting one if there is something to do.
     pub(crate) fn poll_lane(&mut self, index: usize, now: Duration) {
         let lane = &mut self.lanes[index];
+        lane.core.serve_verdicts();
         if lane.retry_at.is_some_and(|at| at > now) {
             return;
         }
@@ -328,6 +345,12 @@ impl Running {
         }
         let can_pass = !matches!(error.kind(), ErrorKind::Data | ErrorKind::Configuration);
         let agent = Arc::clone(&lane.core.agent);
+        let parted = lane.core.part();
+        if parted > 0 {
+            // Which of them it was is known when each has been given alone.
+            tracing::warn!(%agent, events = parted, %error, "batch failed; its events are given one by one");
+            return;
+        }
         let Some(event) = lane.core.current() else {
             if lane.core.taken() > lane.taken_at_start {
                 lane.lone_failures = 0;
@@ -460,15 +483,17 @@ impl Running {
         self.draining = true;
     }
 
-    /// Whether no instance is left.
+    /// Whether no instance is left, nor an event that left one.
     pub(crate) fn is_drained(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.instance.is_none())
+        let mut lanes = self.lanes.iter();
+        lanes.all(|lane| lane.instance.is_none() && !lane.core.has_detached())
     }
 
     /// Drops all instances; their events are not completed.
     pub(crate) fn abandon(&mut self) {
         for lane in &mut self.lanes {
             lane.instance = None;
+            lane.core.forget_detached();
         }
     }
 
@@ -487,6 +512,7 @@ impl Running {
     /// Polls the sources that waited for room, if there is some.
     pub(crate) fn feed(&mut self) {
         if self.has_room() && self.parked.is_none() {
+            self.core.fill(false);
             for source in self.sources.iter_mut().filter(|source| source.starved) {
                 source.starved = false;
                 source.waker.wake_by_ref();
@@ -512,6 +538,16 @@ impl Running {
             .filter(|at| *at > now)
             .min()
     }
+}
+
+/// For each source of the task, which input of the agent it is.
+fn inputs(sub: &SubTopologyDef, agent: &AgentDef) -> Rc<[u16]> {
+    let place = |topic| agent.sources.iter().position(|source| source == topic);
+    let inputs = sub.sources.iter().map(|topic| {
+        let place = place(topic).and_then(|place| u16::try_from(place).ok());
+        place.unwrap_or(u16::MAX)
+    });
+    inputs.collect()
 }
 
 /// The agents' groups: those that write a table in common have one, an agent alone at its tables none.

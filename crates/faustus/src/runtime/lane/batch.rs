@@ -1,0 +1,121 @@
+//! Several events in flight together, as one batch.
+//!
+//! The last of them is the lane's current event; the ones before it wait beside it with what each of
+//! them sent. They complete and retire together. If the batch fails, its events are put back and
+//! taken one by one, so that only the one at fault meets the policy.
+
+use std::task::{Context, Poll};
+
+use super::{InFlight, LaneCore, Mode};
+use crate::runtime::{outputs::EventOutputs, task::Note};
+
+impl LaneCore {
+    /// Takes another event beside those in flight, with which it retires; `None` if there are to be
+    /// no more.
+    pub(crate) fn poll_more(&self, cx: &Context<'_>) -> Poll<Option<InFlight>> {
+        loop {
+            let stopped = self.mode.get() == Mode::Draining || self.task.is_held();
+            if stopped || self.is_alone.get() || self.alone.get() > 0 {
+                return Poll::Ready(None);
+            }
+            match self.budget.get().checked_sub(1) {
+                Some(left) => self.budget.set(left),
+                None => {
+                    self.wake();
+                    return self.wait_for_more(cx);
+                }
+            }
+            let Some(event) = self.pop() else {
+                // Nothing more comes before something retires.
+                if self.task.is_full() {
+                    return Poll::Ready(None);
+                }
+                return self.wait_for_more(cx);
+            };
+            match self.task.take_note(&event) {
+                None => {}
+                Some(Note::Skip) => {
+                    self.task.complete(&event, &mut EventOutputs::default());
+                    continue;
+                }
+                Some(note) => {
+                    self.task.note(event.writer(), note);
+                    self.put_back(event);
+                    return Poll::Ready(None);
+                }
+            }
+            let mut batch = self.batch.borrow_mut();
+            let before = self.current.borrow_mut().replace(event.clone());
+            let outputs = self.outputs.take();
+            batch.extend(before.map(|before| (before, outputs)));
+            if let Some((first, _)) = batch.first() {
+                self.task.join(first.number(), event.number());
+            }
+            self.taken.set(self.taken.get() + 1);
+            return Poll::Ready(Some(event));
+        }
+    }
+
+    fn wait_for_more(&self, cx: &Context<'_>) -> Poll<Option<InFlight>> {
+        self.collecting.set(true);
+        *self.asker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// A batch that waits for more events is to be given as it is.
+    pub(crate) fn stop_collecting(&self) {
+        if self.collecting.get() {
+            self.wake();
+        }
+    }
+
+    /// Takes the last event of a batch out again: it will come alone.
+    pub(crate) fn leave_out_last(&self) {
+        let Some((before, outputs)) = self.batch.borrow_mut().pop() else {
+            return;
+        };
+        *self.outputs.borrow_mut() = outputs;
+        let last = self.current.borrow_mut().replace(before.clone());
+        self.rejoin(&before);
+        if let Some(last) = last {
+            self.put_back(last);
+        }
+    }
+
+    /// Undoes what the events of a batch did and gives them again, one by one; how many there are,
+    /// none if what is in flight is no batch.
+    pub(crate) fn part(&self) -> usize {
+        if self.batch.borrow().is_empty() {
+            return 0;
+        }
+        let parted = self.give_back();
+        self.alone.set(parted + self.alone.get());
+        parted
+    }
+
+    /// Undoes what the events in flight did and gives them again; how many there are.
+    pub(crate) fn give_back(&self) -> usize {
+        self.roll_back();
+        self.failure.borrow_mut().take();
+        let batch = self.batch.take();
+        if let Some((first, _)) = batch.first() {
+            self.task.part(first.number());
+        }
+        let events: Vec<_> = batch.into_iter().map(|(event, _)| event).collect();
+        let count = events.len() + usize::from(self.current.borrow().is_some());
+        for event in events.into_iter().chain(self.current.take()).rev() {
+            self.put_back(event);
+        }
+        self.pass_turn();
+        self.wake();
+        count
+    }
+
+    /// A batch ends with `last` again.
+    fn rejoin(&self, last: &InFlight) {
+        if let Some((first, _)) = self.batch.borrow().first() {
+            return self.task.join(first.number(), last.number());
+        }
+        self.task.part(last.number());
+    }
+}

@@ -205,7 +205,7 @@ impl<T, R> ManualEvent<T, R> {
                 None,
             );
             if let Err(error) = sent {
-                self.error.get_or_insert(error.context("reply"));
+                self.error.get_or_insert_with(|| error.context("reply"));
             }
         }
     }

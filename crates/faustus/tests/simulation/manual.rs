@@ -192,7 +192,7 @@ fn unordered_lanes_overtake_and_store_in_order() {
 #[test]
 fn a_function_for_each_event_replies_what_it_gives_and_fails_as_an_agent_does() {
     async fn half(State(by): State<u64>, number: u64) -> faustus::Result<u64> {
-        if number % by != 0 {
+        if !number.is_multiple_of(by) {
             return Err(std::io::Error::other("odd").into());
         }
         Ok(number / by)

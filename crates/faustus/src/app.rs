@@ -3,6 +3,8 @@
 //! An [`App`] is a description. Nothing runs, and nothing is checked against a log, before a worker
 //! is started with it.
 
+mod background;
+
 use std::{fmt, sync::Arc};
 
 use faustus_core::TopicName;
@@ -10,9 +12,8 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AgentBuilder, AgentSpec, Json, Key, Result, Source, Table, Topic,
-    handler::TaskFn,
-    runtime::{AppDef, TaskDef, TopicIndex},
+    AgentBuilder, AgentSpec, Json, Key, Source, Table, Topic,
+    runtime::{AppDef, TopicIndex},
     source::Hops,
     topic::TopicShared,
 };
@@ -120,22 +121,6 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let AgentSpec(agent) = build(AgentBuilder::new(name, self.state.clone(), inputs));
         hops.finish(agent.policy, agent.concurrency);
         def.agents.push(agent);
-    }
-
-    /// Adds a task: a future that starts with the worker, once its log is reached, and runs beside the agents.
-    ///
-    /// A task that fails is logged and started again after a second; one that ends is done.
-    #[must_use]
-    pub fn task<M>(self, name: &str, task: impl TaskFn<S, M>) -> Self {
-        let state = self.state.clone();
-        let start = move || -> faustus_core::BoxFuture<'static, Result> {
-            Box::pin(task.start(state.clone()))
-        };
-        self.def.lock().tasks.push(TaskDef {
-            name: name.into(),
-            start: Arc::new(start),
-        });
-        self
     }
 
     /// The application's name.

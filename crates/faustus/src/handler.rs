@@ -1,6 +1,8 @@
 //! Which functions can be agents: from a stream, and perhaps the application's state, to a result.
 
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
+
+use faustus_core::TopicPartition;
 
 use crate::{Result, Stream};
 
@@ -94,7 +96,7 @@ where
     }
 }
 
-/// A function that can be a task of an application with state `S`.
+/// A function that can be a task, timer, crontab or hook of an application with state `S`.
 ///
 /// It is implemented for `async fn() -> faustus::Result` and `async fn(State<S>) -> faustus::Result`.
 #[diagnostic::on_unimplemented(
@@ -102,6 +104,9 @@ where
     note = "a task is `async fn() -> faustus::Result` or `async fn(State<S>) -> faustus::Result`, and its future is Send"
 )]
 pub trait TaskFn<S, M>: Send + Sync + 'static {
+    /// Whether it runs on the leader alone, as [`on_leader`](crate::on_leader) says.
+    const ON_LEADER: bool = false;
+
     /// Starts the task.
     fn start(&self, state: S) -> impl Future<Output = Result> + Send + 'static;
 }
@@ -123,5 +128,51 @@ where
 {
     fn start(&self, state: S) -> impl Future<Output = Result> + Send + 'static {
         self(State(state))
+    }
+}
+
+/// A function that is told partitions, in an application with state `S`.
+///
+/// It is implemented for `async fn(BTreeSet<TopicPartition>) -> faustus::Result` and
+/// `async fn(State<S>, BTreeSet<TopicPartition>) -> faustus::Result`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be told partitions in an application with state `{S}`",
+    note = "write `async fn(BTreeSet<TopicPartition>) -> faustus::Result` or \
+            `async fn(State<S>, BTreeSet<TopicPartition>) -> faustus::Result`; its future is Send"
+)]
+pub trait PartitionsFn<S, M>: Send + Sync + 'static {
+    /// Starts it.
+    fn start(
+        &self,
+        state: S,
+        partitions: BTreeSet<TopicPartition>,
+    ) -> impl Future<Output = Result> + Send + 'static;
+}
+
+impl<F, Fut, S> PartitionsFn<S, ()> for F
+where
+    F: Fn(BTreeSet<TopicPartition>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + Send + 'static,
+{
+    fn start(
+        &self,
+        _: S,
+        partitions: BTreeSet<TopicPartition>,
+    ) -> impl Future<Output = Result> + Send + 'static {
+        self(partitions)
+    }
+}
+
+impl<F, Fut, S> PartitionsFn<S, (S,)> for F
+where
+    F: Fn(State<S>, BTreeSet<TopicPartition>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + Send + 'static,
+{
+    fn start(
+        &self,
+        state: S,
+        partitions: BTreeSet<TopicPartition>,
+    ) -> impl Future<Output = Result> + Send + 'static {
+        self(State(state), partitions)
     }
 }

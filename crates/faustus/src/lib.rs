@@ -58,11 +58,13 @@ mod error;
 mod handler;
 mod key;
 pub mod membership;
+mod offload;
 mod open;
 mod outside;
 mod policy;
 mod record;
 mod runtime;
+mod service;
 mod settings;
 mod shard;
 mod source;
@@ -70,6 +72,7 @@ mod stream;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod time;
 mod topic;
 mod worker;
 
@@ -83,18 +86,21 @@ pub use faustus_core::{
 };
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
-pub use handler::{AgentFn, EachFn, State, TaskFn};
+pub use handler::{AgentFn, EachFn, PartitionsFn, State, TaskFn};
 pub use key::{Key, MaybeKey};
+pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};
 pub use outside::AppStream;
 pub use policy::FailurePolicy;
 pub use record::{Field, Record};
 pub use runtime::{Ended, TaskState, TaskStatus};
+pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
 pub use settings::{Guarantee, Settings};
 pub use shard::Shard;
 pub use source::{Operators, RecordKey, Source};
 pub use stream::{Enumerate, Event, ManualEvent, ManualStream, Stream};
 pub use table::Table;
+pub use time::{Every, OnLeader, every, hours, millis, minutes, on_leader, secs};
 pub use topic::Topic;
 pub use worker::{Worker, WorkerHandle};
 
@@ -103,6 +109,7 @@ pub mod prelude {
     pub use crate::{
         App, Event, FailurePolicy, Key, Operators, Record, Shard, State, Stream, Table, Topic,
     };
+    pub use crate::{every, hours, millis, minutes, on_leader, secs};
     pub use serde::{Deserialize, Serialize};
 }
 

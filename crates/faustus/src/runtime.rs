@@ -4,16 +4,23 @@
 //! - [`recovery`] makes a task ready, a [`thread`] runs it: [`task`], [`lane`], [`shard`];
 //! - [`retirement`] and [`slots`] are the machines that keep order and undo, [`outputs`] gathers sends;
 //! - an [`epoch`] goes through the [`committer`], if [`ownership`] still covers it;
+//! - [`background`] is what runs beside the agents: [`jobs`] when their [`schedule`] says so, on the
+//!   [`leader`] alone or everywhere, and [`services`];
 //! - [`spawn`] is the seam between real threads and a test on one thread.
 
+mod background;
 mod committer;
 mod epoch;
+mod jobs;
 mod lane;
+mod leader;
 mod outputs;
 mod ownership;
 mod plan;
 mod recovery;
 mod retirement;
+mod schedule;
+mod services;
 mod shard;
 mod slots;
 mod spawn;
@@ -23,15 +30,20 @@ mod thread;
 mod topology;
 mod worker;
 
+pub(crate) use background::{HookDef, PartitionsHookDef};
+pub(crate) use jobs::{JobDef, StartFn, When};
 pub(crate) use lane::{InFlight, LaneCore, Verdicts};
+pub(crate) use leader::leader_topic;
 pub(crate) use outputs::{EventOutputs, TopicIndex};
 pub(crate) use retirement::Number;
+pub(crate) use schedule::Crontab;
+pub(crate) use services::ServiceDef;
 pub(crate) use shard::{AnyShard, TypedShard};
 #[cfg(feature = "testing")]
 pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};
-pub(crate) use spawn::{Spawn, Threads};
+pub(crate) use spawn::{Spawn, Threads, here, spawn_within};
 pub(crate) use stored::Stored;
 pub use thread::{TaskState, TaskStatus};
-pub(crate) use topology::{AgentDef, AppDef, LocalFuture, TaskDef};
+pub(crate) use topology::{AgentDef, AppDef, LocalFuture};
 pub use worker::Ended;
 pub(crate) use worker::{Answers, Environment, Request, run};

@@ -36,7 +36,8 @@ pub struct Settings {
     /// the time that commits take counts, for at most a quarter. Default: what suits the log, 100 ms
     /// on Kafka and as short as can be on the embedded log.
     pub transaction_interval: Option<Duration>,
-    /// How long events in flight may take to end at a revoke or shutdown. Default: 10 s.
+    /// How long events in flight may take to end at a revoke or shutdown; and at a shutdown also ticks
+    /// of timers, all services and all hooks. Default: 10 s.
     pub drain_timeout: Duration,
     /// Without a sign of life for so long the group gives a worker's tasks to others. Default: 45 s.
     pub session_timeout: Duration,

@@ -61,7 +61,7 @@ impl Worker {
             app.into_def(),
             transport,
             Arc::new(TokioClock::real()),
-            Arc::new(Threads),
+            Arc::new(Threads::default()),
             random(),
         )
     }
@@ -117,7 +117,7 @@ impl Worker {
     /// # Errors
     ///
     /// All mistakes of the application that its log shows, in one report; a log that cannot be
-    /// reached; stores that are in use or cannot be read. Damaged stores are no error: they are removed
+    /// reached; an `on_start` hook or a service that fails; stores that are in use or cannot be read. Damaged stores are no error: they are removed
     /// and rebuilt.
     ///
     /// # Cancel safety

@@ -19,7 +19,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use faustus_core::{BoxFuture, Clock, Coordinator};
 
 pub use self::{driver::GroupDriver, permit::Permit};
-use super::{ClassicMember, GroupEvent, GroupStatus, Input, MemberConfig, SubTopology};
+use super::{ClassicMember, GroupEvent, GroupStatus, Input, MemberConfig, SubTopology, TaskId};
 use permit::Shared;
 
 /// Membership of a group: what to run, and until when to commit it.
@@ -48,6 +48,10 @@ pub trait Group: Send + Sync + fmt::Debug {
     /// Records must not be handed over later. `None` outside of the group. It is not renewed during
     /// a rebalance, because a member that waits in a join sends no heartbeats.
     fn lease_until(&self) -> Option<Duration>;
+
+    /// The same, for as long as the member counts `task` as its own; `None` from the moment on when it
+    /// has lost it or given it up.
+    fn lease_of(&self, task: &TaskId) -> Option<Duration>;
 
     /// Asks for a rebalance, for a reason that is logged.
     fn rejoin(&self, reason: &str);
@@ -101,6 +105,10 @@ impl Group for ClassicGroup {
 
     fn lease_until(&self) -> Option<Duration> {
         self.shared.lease_until()
+    }
+
+    fn lease_of(&self, task: &TaskId) -> Option<Duration> {
+        self.shared.lease_of(task)
     }
 
     fn rejoin(&self, reason: &str) {

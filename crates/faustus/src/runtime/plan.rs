@@ -8,14 +8,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use faustus_core::{
     Admin, CleanupPolicy, NewTopic, TopicConfig, TopicDescription, TopicId, TopicName,
-    TransportError,
+    TopicPartition, TransportError,
 };
 
 use super::{
     outputs::TopicIndex,
     topology::{AppDef, SubTopologyDef},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, membership::TaskId};
 
 /// How many partitions a topic gets that must be made and that nothing else decides.
 const DEFAULT_PARTITIONS: u32 = 8;
@@ -140,6 +140,16 @@ impl Plan {
     pub(crate) fn sub(&self, name: &str) -> Option<&PlannedSub> {
         let found = self.subs.binary_search_by(|sub| (*sub.def.name).cmp(name));
         found.ok().map(|index| &self.subs[index])
+    }
+
+    /// The partitions that a task reads.
+    pub(crate) fn sources(&self, task: &TaskId) -> Vec<TopicPartition> {
+        let sources = self.sub(&task.subtopology).map(|sub| &sub.def.sources);
+        let topics = sources.into_iter().flatten();
+        let partition = |&topic: &TopicIndex| {
+            TopicPartition::new(self.topics[topic as usize].clone(), task.partition)
+        };
+        topics.map(partition).collect()
     }
 
     /// The sub-topologies as members of the group know them.

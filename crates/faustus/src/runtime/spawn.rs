@@ -1,13 +1,17 @@
 //! The spawn seam: threads and tasks in production, tasks of one thread in tests.
+//!
+//! Whoever runs the user's code says by [`within`] which of the two it is, so that what the user
+//! hands over from there ([`here`]) goes the same way.
 
 use std::{
     future::Future,
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
 use faustus_core::BoxFuture;
-use tokio::{sync::oneshot, task::AbortHandle};
+use tokio::{runtime::Handle, sync::oneshot, task::AbortHandle};
 
 use super::topology::LocalFuture;
 
@@ -21,6 +25,35 @@ pub(crate) trait Spawn: Send + Sync {
 
     /// Runs a future among others, until the handle is dropped.
     fn task(&self, future: BoxFuture<'static, ()>) -> TaskGuard;
+
+    /// Runs a function that may block, to its end.
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>);
+}
+
+tokio::task_local! {
+    static HERE: Arc<dyn Spawn>;
+}
+
+/// The same future, in which [`here`] gives `spawn`.
+pub(crate) fn within<F: Future>(
+    spawn: &Arc<dyn Spawn>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    HERE.scope(Arc::clone(spawn), future)
+}
+
+/// Runs a future among others, until the handle is dropped.
+pub(crate) fn spawn_within(
+    spawn: &Arc<dyn Spawn>,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> TaskGuard {
+    spawn.task(Box::pin(within(spawn, future)))
+}
+
+/// What the future that asks is run by; outside of any worker the runtime that it is in.
+pub(crate) fn here() -> Arc<dyn Spawn> {
+    HERE.try_with(Arc::clone)
+        .unwrap_or_else(|_| Arc::new(Threads::default()))
 }
 
 /// Ends a task when it is dropped.
@@ -70,9 +103,18 @@ impl Spawned {
     }
 }
 
-/// Operating system threads, each with a tokio runtime of its own, and the runtime of the caller.
-#[derive(Debug)]
-pub(crate) struct Threads;
+/// Operating system threads, each with a tokio runtime of its own, and one runtime for all tasks.
+#[derive(Debug, Default)]
+pub(crate) struct Threads {
+    /// That of the first one who asked, which is the worker as it starts.
+    runtime: OnceLock<Handle>,
+}
+
+impl Threads {
+    fn runtime(&self) -> &Handle {
+        self.runtime.get_or_init(Handle::current)
+    }
+}
 
 impl Spawn for Threads {
     fn thread(&self, name: &str, make: MakeLocal) -> Spawned {
@@ -97,7 +139,10 @@ impl Spawn for Threads {
     }
 
     fn task(&self, future: BoxFuture<'static, ()>) -> TaskGuard {
-        #[expect(clippy::disallowed_methods, reason = "this is what others use")]
-        TaskGuard::new(tokio::spawn(future).abort_handle())
+        TaskGuard::new(self.runtime().spawn(future).abort_handle())
+    }
+
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(self.runtime().spawn_blocking(work));
     }
 }

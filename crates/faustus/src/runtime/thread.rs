@@ -17,7 +17,7 @@ mod running;
 
 pub(crate) use agenda::{Touch, Touched};
 pub(crate) use ready::{ReadyQueue, Token};
-pub(crate) use running::{Parked, Running};
+pub(crate) use running::{Parked, Running, panicked};
 
 use std::{
     cell::RefCell,
@@ -462,12 +462,16 @@ impl Task {
     }
 }
 
-/// SplitMix64, enough to vary an order.
 #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
 fn next_random(state: &mut u64) -> usize {
+    splitmix(state) as usize
+}
+
+/// SplitMix64, enough to vary an order or a jitter.
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as usize
+    z ^ (z >> 31)
 }

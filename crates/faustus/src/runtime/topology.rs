@@ -13,9 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use faustus_core::BoxFuture;
-
-use super::{lane::LaneCore, outputs::TopicIndex};
+use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex};
 use crate::{FailurePolicy, Result, table::TableDef, topic::TopicShared};
 
 /// A boxed future that stays on its thread.
@@ -27,7 +25,7 @@ pub(crate) struct AppDef {
     pub(crate) topics: Vec<Arc<TopicShared>>,
     pub(crate) tables: Vec<TableDef>,
     pub(crate) agents: Vec<AgentDef>,
-    pub(crate) tasks: Vec<TaskDef>,
+    pub(crate) background: BackgroundDef,
     /// Topics that only this application writes and reads, to bring keys together.
     pub(crate) repartitions: Vec<TopicIndex>,
     /// Mistakes found while the program registered.
@@ -51,12 +49,6 @@ pub(crate) struct AgentDef {
     pub(crate) start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
 }
 
-/// A task of the program's own that runs beside the agents.
-pub(crate) struct TaskDef {
-    pub(crate) name: Arc<str>,
-    pub(crate) start: Arc<dyn Fn() -> BoxFuture<'static, Result> + Send + Sync>,
-}
-
 /// Agents whose partitions belong together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SubTopologyDef {
@@ -77,7 +69,7 @@ impl AppDef {
             topics: Vec::new(),
             tables: Vec::new(),
             agents: Vec::new(),
-            tasks: Vec::new(),
+            background: BackgroundDef::default(),
             repartitions: Vec::new(),
             problems: Vec::new(),
         }
@@ -137,6 +129,7 @@ impl AppDef {
                 ));
             }
         }
+        found.extend(self.background.mistakes());
         for (index, table) in self.tables.iter().enumerate() {
             let writers = self
                 .agents

@@ -5,7 +5,7 @@
 //! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -15,18 +15,20 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    background::Background,
     committer::Committer,
+    leader::{Leadership, leader_sub_topology},
     ownership::Ownership,
     plan::Plan,
     recovery::RecoveryContext,
-    spawn::{Spawn, Spawned},
+    spawn::{Spawn, Spawned, within},
     thread::{Command, TaskStatus, ThreadContext, WorkerThread},
     topology::{AppDef, LocalFuture},
 };
 use crate::{
     Error, ErrorKind, Guarantee, Result, Settings,
     client::Client,
-    membership::{Assigned, Group, GroupEvent, MemberConfig, TaskId, classic_group},
+    membership::{Assigned, Group, GroupDriver, GroupEvent, MemberConfig, TaskId, classic_group},
 };
 
 /// What a worker works with.
@@ -86,7 +88,7 @@ pub(crate) async fn run(
 ) -> Result<Ended> {
     let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
     let (client, sending) = Client::new(Arc::clone(&env.transport), Arc::clone(&env.clock));
-    let mut tasks = vec![env.spawn.task(Box::pin(sending))];
+    let sending = env.spawn.task(Box::pin(sending));
     for topic in &def.topics {
         topic.client.get_or_init(|| client.clone());
     }
@@ -111,8 +113,15 @@ pub(crate) async fn run(
         committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
     };
+    let leadership = Arc::new(Leadership::new(
+        &def.name,
+        Arc::clone(&group),
+        Arc::clone(&env.clock),
+    ));
+    let mut background = Background::new(&def, &plan, &env, Arc::clone(&leadership));
     let mut control = Control {
         group,
+        leadership,
         ownership,
         threads: Vec::new(),
         assignment: 0,
@@ -121,43 +130,77 @@ pub(crate) async fn run(
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &recovery).await?;
-    // Dropped with this future: a worker that is cancelled is no member any more.
-    let (alive, cancelled) = oneshot::channel::<()>();
-    let member = move || -> LocalFuture<()> {
-        Box::pin(async move {
-            tokio::select! {
-                () = driver.run() => {}
-                _ = cancelled => {}
+    let begun = background.begin(&mut requests).await;
+    let (result, membership) = match begun {
+        Ok(Some(held)) => {
+            for request in held {
+                control.serve_request(request);
             }
-        })
+            let membership = Membership::start(driver, &*env.spawn);
+            background.start_jobs();
+            let result = control.serve(&mut requests, &mut background).await;
+            if result.is_err() {
+                background.stop_jobs().await;
+                control.lose();
+                control.leave().await;
+            }
+            (result, Some(membership))
+        }
+        Ok(None) => (Ok(Ended::Drained), None),
+        Err(error) => (Err(error), None),
     };
-    let membership = env.spawn.thread("faustus-group", Box::new(member));
-    tasks.extend(def.tasks.iter().map(|task| {
-        let (name, start) = (Arc::clone(&task.name), Arc::clone(&task.start));
-        env.spawn
-            .task(Box::pin(run_task(name, start, Arc::clone(&env.clock))))
-    }));
-    let result = control.serve(&mut requests).await;
-    if result.is_err() {
-        control.lose();
-        control.leave().await;
-    }
     let all_committed = matches!(result, Ok(Ended::Drained));
     control.end_threads(all_committed).await;
-    drop(alive);
-    membership.ended().await;
-    drop(tasks);
+    if let Some(membership) = membership {
+        membership.end().await;
+    }
+    background.stop().await;
+    drop(sending);
     result
+}
+
+/// The member of the group, which runs on its own.
+struct Membership {
+    /// Dropped with a worker that is cancelled: it is no member any more.
+    alive: oneshot::Sender<()>,
+    driven: Spawned,
+}
+
+impl Membership {
+    fn start(driver: GroupDriver, spawn: &dyn Spawn) -> Self {
+        let (alive, cancelled) = oneshot::channel::<()>();
+        let member = move || -> LocalFuture<()> {
+            Box::pin(async move {
+                tokio::select! {
+                    () = driver.run() => {}
+                    _ = cancelled => {}
+                }
+            })
+        };
+        let driven = spawn.thread("faustus-group", Box::new(member));
+        Self { alive, driven }
+    }
+
+    async fn end(self) {
+        drop(self.alive);
+        self.driven.ended().await;
+    }
 }
 
 impl Environment {
     fn member(&self, def: &AppDef, plan: &Plan) -> MemberConfig {
-        let mut member = MemberConfig::new(&*def.name, plan.membership());
+        let mut subs = plan.membership();
+        if def.background.needs_leader() {
+            subs.push(leader_sub_topology(&def.name));
+            subs.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let mut member = MemberConfig::new(&*def.name, subs);
         let drain = self.settings.drain_timeout;
         member.instance.clone_from(&self.settings.instance);
         member.session_timeout = self.settings.session_timeout;
-        // A revoke takes the drain, and as long again for the last epoch.
-        member.revoke_timeout = drain * 3;
+        // A revoke takes the drain, as long again for the last epoch, and perhaps for hooks.
+        let hooks = u32::from(def.background.has_partition_hooks());
+        member.revoke_timeout = drain * (3 + hooks);
         // A member hears of a rebalance with its next heartbeat; if the group did not wait that
         // long, each newcomer would cost all others their tasks.
         let heartbeat = member.session_timeout / 3;
@@ -168,19 +211,9 @@ impl Environment {
     }
 }
 
-async fn run_task(
-    name: Arc<str>,
-    start: Arc<dyn Fn() -> faustus_core::BoxFuture<'static, Result> + Send + Sync>,
-    clock: Arc<dyn Clock>,
-) {
-    while let Err(error) = start().await {
-        tracing::error!(task = %name, %error, "task failed; it starts again in a second");
-        clock.sleep(Duration::from_secs(1)).await;
-    }
-}
-
 struct Control {
     group: Arc<dyn Group>,
+    leadership: Arc<Leadership>,
     ownership: Arc<Ownership>,
     threads: Vec<Thread>,
     assignment: u64,
@@ -229,8 +262,10 @@ impl Control {
             let committed = env
                 .spawn
                 .thread(&format!("faustus-commit-{index}"), Box::new(committing));
+            let spawn = Arc::clone(&env.spawn);
             let working = move || -> LocalFuture<()> {
-                Box::pin(WorkerThread::new(context, commanded, epochs, outcomes).run())
+                let thread = WorkerThread::new(context, commanded, epochs, outcomes);
+                Box::pin(within(&spawn, thread.run()))
             };
             let done = env
                 .spawn
@@ -245,7 +280,11 @@ impl Control {
         Ok(())
     }
 
-    async fn serve(&mut self, requests: &mut mpsc::UnboundedReceiver<Request>) -> Result<Ended> {
+    async fn serve(
+        &mut self,
+        requests: &mut mpsc::UnboundedReceiver<Request>,
+        background: &mut Background,
+    ) -> Result<Ended> {
         loop {
             let event = tokio::select! {
                 biased;
@@ -259,37 +298,64 @@ impl Control {
                 ended = first_ended(&mut self.threads) => {
                     return Err(Error::new(ErrorKind::Lost, format!("worker thread {ended} ended unexpectedly")));
                 }
+                error = background.failed() => return Err(error),
                 event = self.group.next_event() => event,
             };
             match event {
                 GroupEvent::Assigned(Assigned {
                     added, generation, ..
                 }) => {
+                    let (leads, added) = self.without_leader(added);
                     tracing::info!(generation, tasks = added.len(), "tasks assigned");
-                    self.assign(&added.into_iter().collect::<Vec<_>>());
+                    if leads {
+                        self.leadership.gain();
+                    }
+                    self.assign(&added);
+                    background.assigned(&added);
                 }
                 GroupEvent::Revoked { tasks, generation } => {
+                    let (led, tasks) = self.without_leader(tasks);
                     tracing::info!(generation, tasks = tasks.len(), "tasks revoked");
+                    let (leadership, drain) = (Arc::clone(&self.leadership), self.drain);
+                    let give_up = async move {
+                        if led {
+                            leadership.give_up(drain).await;
+                        }
+                    };
                     // Whoever gets them does again what was not finished.
-                    let _ = self.stop(&tasks.into_iter().collect::<Vec<_>>()).await;
+                    let _ = tokio::join!(self.stop(&tasks), give_up);
+                    background.revoked(&tasks).await;
                     self.group.revoked_done(generation);
                 }
                 GroupEvent::Lost { reason } => {
                     tracing::warn!(%reason, "membership lost: all tasks are dropped");
+                    background.lost(&self.tasks());
                     self.lose();
                 }
                 GroupEvent::Left => return Err(Error::new(ErrorKind::Lost, "the group was left")),
                 GroupEvent::Failed(error) => return Err(Error::config(error.to_string())),
             }
         }
-        let mine: Vec<TaskId> = self
-            .threads
-            .iter()
-            .flat_map(|thread| thread.tasks.iter().cloned())
-            .collect();
+        background.stop_jobs().await;
+        self.leadership.lose();
+        let mine = self.tasks();
         let finished = self.stop(&mine).await;
+        background.revoked(&mine).await;
         self.leave().await;
         Ok(if finished { Ended::Drained } else { Ended::Cut })
+    }
+
+    fn tasks(&self) -> Vec<TaskId> {
+        let tasks = self.threads.iter().flat_map(|thread| &thread.tasks);
+        tasks.cloned().collect()
+    }
+
+    /// Whether the leader's task is among these, and the others.
+    fn without_leader(&self, tasks: BTreeSet<TaskId>) -> (bool, Vec<TaskId>) {
+        let (leader, others): (Vec<_>, Vec<_>) = tasks
+            .into_iter()
+            .partition(|task| self.leadership.is_by(task));
+        (!leader.is_empty(), others)
     }
 
     /// Lets the others go on without waiting for the session to end.
@@ -411,6 +477,7 @@ impl Control {
     }
 
     fn lose(&mut self) {
+        self.leadership.lose();
         self.ownership.lose_all();
         let assignment = self.assignment;
         for thread in &mut self.threads {

@@ -51,7 +51,11 @@ impl OneThread {
 
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
         let task = tokio::task::spawn_local(future).abort_handle();
-        self.tasks.lock().push(task.clone());
+        let mut tasks = self.tasks.lock();
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|task| !task.is_finished());
+        }
+        tasks.push(task.clone());
         task
     }
 }
@@ -74,6 +78,10 @@ impl Spawn for OneThread {
 
     fn task(&self, future: faustus_core::BoxFuture<'static, ()>) -> TaskGuard {
         TaskGuard::new(self.spawn(freezable(Arc::clone(&self.all), future)))
+    }
+
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.spawn(freezable(Arc::clone(&self.all), async { work() }));
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod bank;
+pub(crate) mod diary;
 pub(crate) mod flow;
 pub(crate) mod held;
 pub(crate) mod moved;

@@ -1,4 +1,5 @@
-//! What workers say in their log about stores, for tests that look for a reason there.
+//! What workers say in their log about stores and about what they leave behind, for tests that look for
+//! a reason there.
 //!
 //! One listener hears all tests of a binary: one per thread would not do, as the first thread without
 //! any that comes to say something silences it for the others too. So a test looks for a name or a
@@ -15,7 +16,10 @@ pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing_subscriber::fmt()
-            .with_env_filter("off,faustus::worker=warn,faustus::runtime::recovery=warn")
+            .with_env_filter(
+                "off,faustus::worker=warn,faustus::runtime::recovery=warn,faustus::runtime::jobs=warn,\
+                 faustus::runtime::services=warn,faustus::runtime::background=warn",
+            )
             .with_ansi(false)
             .with_writer(|| Ear)
             .init();

@@ -17,7 +17,7 @@ use faustus_core::GroupIdentity;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::membership::{GroupEvent, GroupStatus, Input, MembershipError};
+use crate::membership::{GroupEvent, GroupStatus, Input, MembershipError, TaskId};
 
 /// The right to commit in a generation; given back by dropping it.
 ///
@@ -195,6 +195,13 @@ impl Shared {
 
     pub(super) fn lease_until(&self) -> Option<Duration> {
         self.state.lock().lease_until
+    }
+
+    pub(super) fn lease_of(&self, task: &TaskId) -> Option<Duration> {
+        let state = self.state.lock();
+        state
+            .lease_until
+            .filter(|_| state.status.owned.contains(task))
     }
 
     pub(super) fn status(&self) -> GroupStatus {

@@ -575,7 +575,8 @@ fn open(log: &Arc<dyn Log>, partition: &TopicPartition, from: Offset) -> Opening
     Box::pin(async move { log.read(&partition, from, ReadOptions::default()).await })
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
+/// The error that a panic is for whoever runs the user's code.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

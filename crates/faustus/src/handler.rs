@@ -100,8 +100,8 @@ where
 ///
 /// It is implemented for `async fn() -> faustus::Result` and `async fn(State<S>) -> faustus::Result`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a task of an application with state `{S}`",
-    note = "a task is `async fn() -> faustus::Result` or `async fn(State<S>) -> faustus::Result`, and its future is Send"
+    message = "`{Self}` cannot be a task, timer, crontab or hook of an application with state `{S}`",
+    note = "write `async fn() -> faustus::Result` or `async fn(State<S>) -> faustus::Result`; its future is Send"
 )]
 pub trait TaskFn<S, M>: Send + Sync + 'static {
     /// Whether it runs on the leader alone, as [`on_leader`](crate::on_leader) says.

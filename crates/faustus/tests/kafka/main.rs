@@ -17,6 +17,7 @@ mod blocked;
 mod broker;
 mod failures;
 mod forbidden;
+mod leader;
 mod outage;
 mod outcomes;
 mod permissions;

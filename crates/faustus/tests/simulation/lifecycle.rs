@@ -6,16 +6,19 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
 };
 
 use faustus::{
-    Ended, ErrorKind, Restart, Service, Settings, TopicPartition,
+    Ended, ErrorKind, MemoryLog, Restart, Service, Settings, TokioClock, TopicPartition,
     prelude::*,
     testing::{Cluster, simulate},
 };
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-use crate::common::{diary::Diary, said};
+use crate::common::{Running, diary::Diary, said};
 
 type Partitions = BTreeSet<TopicPartition>;
 
@@ -222,6 +225,35 @@ fn what_does_not_end_at_shutdown_is_left_behind_within_bounds_and_named() {
     });
 }
 
+/// In production, with real threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_task_that_blocks_its_thread_at_shutdown_is_left_behind_and_named() {
+    type Wall = Arc<Mutex<Option<mpsc::Receiver<()>>>>;
+    async fn blocks(State((wall, here)): State<(Wall, Arc<Notify>)>) -> faustus::Result {
+        here.notify_one();
+        if let Some(wall) = wall.lock().take() {
+            let _ = wall.recv();
+        }
+        Ok(())
+    }
+    said::listen();
+    let (open, wall) = mpsc::channel();
+    let (wall, here) = (Arc::new(Mutex::new(Some(wall))), Arc::<Notify>::default());
+    let app = App::new("blocking")
+        .with_state((wall, Arc::clone(&here)))
+        .task("blocking-task", blocks);
+    let settings = Settings {
+        drain_timeout: millis(300),
+        ..Settings::default()
+    };
+    let log = MemoryLog::new(Arc::new(TokioClock::real()), 1);
+    let running = Running::start(app, &(Arc::new(log) as _), settings).await;
+    here.notified().await;
+    running.shutdown().await;
+    said::check(&["task blocking-task did not end in time and is left behind"]);
+    drop(open);
+}
+
 #[test]
 fn hooks_are_told_partitions_that_come_and_go() {
     async fn come(State(diary): State<Diary>, partitions: Partitions) -> faustus::Result {
@@ -390,8 +422,8 @@ fn a_service_that_crashes_the_worker_ends_it_with_its_error() {
 fn a_service_goes_on_while_it_is_told_to_stop() {
     struct Draining {
         diary: Diary,
-        told: Arc<tokio::sync::Notify>,
-        done: Arc<tokio::sync::Notify>,
+        told: Arc<Notify>,
+        done: Arc<Notify>,
     }
     impl Service for Draining {
         async fn run(&self) -> faustus::Result {

@@ -4,10 +4,11 @@
 //! - [`recovery`] makes a task ready, a [`thread`] runs it: [`task`], [`lane`], [`shard`];
 //! - [`retirement`] and [`slots`] are the machines that keep order and undo, [`outputs`] gathers sends;
 //! - an [`epoch`] goes through the [`committer`], if [`ownership`] still covers it;
-//! - [`background`] is what runs beside the agents: [`jobs`] when their [`schedule`] says so, on the
+//! - [`background`] is what runs beside the agents, each [`attempt`] caught: [`jobs`] when their [`schedule`] says so, on the
 //!   [`leader`] alone or everywhere, and [`services`];
 //! - [`spawn`] is the seam between real threads and a test on one thread.
 
+mod attempt;
 mod background;
 mod committer;
 mod epoch;

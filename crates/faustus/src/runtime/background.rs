@@ -10,7 +10,8 @@ use faustus_core::{BoxFuture, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    jobs::{JobContext, JobDef, Jobs, StartFn, attempt},
+    attempt::attempt,
+    jobs::{JobContext, JobDef, Jobs, StartFn},
     leader::Leadership,
     plan::Plan,
     services::{ServiceDef, Services, start_order},

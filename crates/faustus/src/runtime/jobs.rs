@@ -4,25 +4,19 @@
 //! ends none. At the end of a worker tasks are dropped where they wait, ticks that run may end, and
 //! what does neither within a bound is left behind with its name in the log.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use faustus_core::{BoxFuture, Clock};
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::{
+    attempt::{Pauses, attempt},
     leader::{AtRevoke, Leadership},
     schedule::{Crontab, Now, Schedule, Ticks, Times},
     spawn::{Spawn, Spawned, TaskGuard, spawn_within},
-    thread::panicked,
 };
 use crate::{Result, time::Every};
-
-/// How long a task that failed waits at first, and at most, until it starts again.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// A task that ran this long has not failed again, but for another reason.
-const SOUND: Duration = Duration::from_secs(60);
 
 /// How often a timer may tell that it misses ticks.
 const TELL: Duration = Duration::from_secs(60);
@@ -175,7 +169,7 @@ impl Job {
     /// Until it ends without an error.
     async fn run_task(&self) {
         let leadership = &self.context.leadership;
-        let mut pause = PAUSES.0;
+        let mut pauses = Pauses::new();
         loop {
             if self.on_leader {
                 leadership.gained().await;
@@ -186,12 +180,10 @@ impl Job {
                 // Not the leader any more.
                 None => {}
                 Some(Err(error)) => {
-                    if self.context.clock.monotonic().saturating_sub(begun) >= SOUND {
-                        pause = PAUSES.0;
-                    }
+                    let ran = self.context.clock.monotonic().saturating_sub(begun);
+                    let pause = pauses.after(ran);
                     tracing::error!(task = %self.name, %error, ?pause, "task failed; it starts again after a pause");
                     self.context.clock.sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
                 }
             }
         }
@@ -244,13 +236,4 @@ impl Job {
             wall: self.context.clock.now(),
         }
     }
-}
-
-/// Runs a function of the user's; a panic is an error.
-pub(crate) async fn attempt<'a>(start: impl FnOnce() -> BoxFuture<'a, Result>) -> Result {
-    let attempt = AssertUnwindSafe(async { start().await });
-    attempt
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| Err(panicked(&*panic)))
 }

@@ -10,19 +10,14 @@ use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    jobs::{JobContext, attempt},
+    attempt::{Pauses, attempt},
+    jobs::JobContext,
     spawn::{Spawned, TaskGuard, spawn_within},
 };
 use crate::{
     Error, Result,
     service::{AnyService, Restart},
 };
-
-/// How long a service waits at first, and at most, until it starts again.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// A service that ran this long has not failed again, but for another reason.
-const SOUND: Duration = Duration::from_secs(60);
 
 /// A service of the program.
 pub(crate) struct ServiceDef {
@@ -194,15 +189,13 @@ impl Supervisor {
         if failed {
             return;
         }
-        let mut pause = PAUSES.0;
+        let mut pauses = Pauses::new();
         loop {
             let begun = self.clock.monotonic();
             let Some(ended) = self.run_once().await else {
                 return;
             };
-            if self.clock.monotonic().saturating_sub(begun) >= SOUND {
-                pause = PAUSES.0;
-            }
+            let mut ran = self.clock.monotonic().saturating_sub(begun);
             self.stop().await;
             if !self.goes_on(ended) {
                 return;
@@ -211,9 +204,9 @@ impl Supervisor {
                 tokio::select! {
                     biased;
                     _ = &mut self.stopped => return,
-                    () = self.clock.sleep(pause) => {}
+                    () = self.clock.sleep(pauses.after(ran)) => {}
                 }
-                pause = (pause * 2).min(PAUSES.1);
+                ran = Duration::ZERO;
                 match self.start().await {
                     Some(Ok(())) => break,
                     Some(Err(error)) => self.tell(&error),

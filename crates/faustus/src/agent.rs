@@ -3,7 +3,8 @@
 use std::{fmt, rc::Rc, sync::Arc};
 
 use crate::{
-    FailurePolicy, Result, Stream, Table, Topic,
+    Failure, FailurePolicy, Result, Stream, Table, Topic,
+    failure::OnError,
     handler::{AgentFn, EachFn, State},
     runtime::{AgentDef, LaneCore, LocalFuture, TopicIndex},
     source::{Decoder, Input},
@@ -28,6 +29,7 @@ pub struct AgentBuilder<S, T, R> {
     concurrency: u32,
     unordered: bool,
     policy: FailurePolicy,
+    on_error: Option<OnError>,
     tables: Vec<(usize, Arc<str>)>,
     sinks: Vec<Topic<R>>,
 }
@@ -46,6 +48,7 @@ where
             concurrency: 1,
             unordered: false,
             policy: FailurePolicy::default(),
+            on_error: None,
             tables: Vec::new(),
             sinks: Vec::new(),
         }
@@ -86,10 +89,38 @@ where
         self
     }
 
-    /// What becomes of an event that failed.
+    /// What becomes of an event that failed, also where the source is brought to this agent's keys.
     #[must_use]
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Has `tell` called with every failure of the agent and what becomes of it.
+    ///
+    /// It is told and decides nothing. It runs on the agent's thread, which waits for it, so it should
+    /// be quick: count, log, or hand over to a channel. If it panics, that is logged and nothing else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::{Verdict, prelude::*};
+    ///
+    /// # async fn charge(mut orders: Stream<String>) -> faustus::Result { Ok(()) }
+    /// let app = App::new("shop");
+    /// let orders = app.topic::<String>("orders");
+    /// let app = app.agent("charge", &orders, |a| {
+    ///     a.on_error(|failure| {
+    ///         if failure.verdict == Verdict::Park {
+    ///             eprintln!("{} stands still: {}", failure.agent, failure.error);
+    ///         }
+    ///     })
+    ///     .run(charge)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_error(mut self, tell: impl Fn(&Failure<'_>) + Send + Sync + 'static) -> Self {
+        self.on_error = Some(Arc::new(tell));
         self
     }
 
@@ -134,10 +165,13 @@ where
             concurrency,
             unordered,
             policy,
+            on_error,
             tables,
             sinks,
         } = self;
-        let outputs: Vec<TopicIndex> = sinks.iter().map(|sink| sink.shared.index).collect();
+        let letters = policy.letters().map(|topic| topic.index);
+        let sent_to = sinks.iter().map(|sink| sink.shared.index);
+        let outputs: Vec<TopicIndex> = sent_to.chain(letters).collect();
         let sinks: Arc<[Topic<R>]> = sinks.into();
         let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
         let sources = inputs.iter().map(|input| input.topic.index).collect();
@@ -157,6 +191,7 @@ where
             concurrency,
             unordered,
             policy,
+            on_error,
             tables: tables.into_iter().map(|(index, _)| index).collect(),
             outputs,
             start: Arc::new(start),

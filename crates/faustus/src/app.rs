@@ -119,7 +119,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let mut hops = Hops::new(&mut def, name);
         let inputs = source.into().resolve(&mut hops);
         let AgentSpec(agent) = build(AgentBuilder::new(name, self.state.clone(), inputs));
-        hops.finish(agent.policy, agent.concurrency);
+        hops.finish(&agent);
         def.agents.push(agent);
     }
 

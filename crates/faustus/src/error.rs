@@ -13,7 +13,7 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The program or its settings are wrong: change them; trying again does not help.
     Configuration,
-    /// The log could not be reached: try again later.
+    /// The log, or what was asked for, cannot be reached at present: try again later.
     Unavailable,
     /// A record does not decode, or a value does not encode.
     Data,
@@ -21,10 +21,27 @@ pub enum ErrorKind {
     Refused,
     /// This worker lost what it owned to another one: its work is done again there.
     Lost,
+    /// Another worker has what was asked for: ask there.
+    Elsewhere,
     /// A disk failed, is full, or holds damaged files; the text says what to do.
     Storage,
     /// The application's own code failed.
     Application,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configuration => "configuration",
+            Self::Unavailable => "unavailable",
+            Self::Data => "data",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::Elsewhere => "elsewhere",
+            Self::Storage => "storage",
+            Self::Application => "application",
+        })
+    }
 }
 
 /// An error: a kind to act on, a text to read, and its cause.

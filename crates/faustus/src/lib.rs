@@ -55,6 +55,7 @@ mod client;
 mod clock;
 mod codec;
 mod error;
+mod failure;
 mod handler;
 mod key;
 pub mod membership;
@@ -81,8 +82,10 @@ pub use app::App;
 pub use clock::TokioClock;
 pub use codec::{Json, Raw};
 pub use error::{Error, ErrorKind, Result};
+pub use failure::{FailedRecord, Failure};
 pub use faustus_core::{
-    CleanupPolicy, Codec, CodecError, Offset, Timestamp, TopicConfig, TopicPartition, Transport,
+    CleanupPolicy, Codec, CodecError, Headers, Offset, RecordRef, Timestamp, TopicConfig,
+    TopicPartition, Transport,
 };
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
@@ -91,15 +94,15 @@ pub use key::{Key, MaybeKey};
 pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};
 pub use outside::AppStream;
-pub use policy::FailurePolicy;
+pub use policy::{FailurePolicy, Verdict};
 pub use record::{Field, Record};
-pub use runtime::{Ended, TaskState, TaskStatus};
+pub use runtime::{Ended, LaneState, LaneStatus, TaskState, TaskStatus};
 pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
 pub use settings::{Guarantee, Settings};
-pub use shard::Shard;
+pub use shard::{Entry, Shard};
 pub use source::{Operators, RecordKey, Source};
 pub use stream::{Enumerate, Event, ManualEvent, ManualStream, Stream};
-pub use table::Table;
+pub use table::{ChangelogEvent, Table};
 pub use time::{Every, OnLeader, every, hours, millis, minutes, on_leader, secs};
 pub use topic::Topic;
 pub use worker::{Worker, WorkerHandle};

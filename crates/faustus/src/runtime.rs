@@ -3,6 +3,8 @@
 //! - [`topology`] describes, [`plan`] checks and prepares, [`worker`] decides what runs where;
 //! - [`recovery`] makes a task ready, a [`thread`] runs it: [`task`], [`lane`], [`shard`];
 //! - [`retirement`] and [`slots`] are the machines that keep order and undo, [`outputs`] gathers sends;
+//! - a [`dead_letter`] takes the place of what failed, [`status`] tells people how all of it is, and
+//!   [`routes`] lead them to the thread of a table;
 //! - an [`epoch`] goes through the [`committer`], if [`ownership`] still covers it;
 //! - [`background`] is what runs beside the agents, each [`attempt`] caught: [`jobs`] when their [`schedule`] says so, on the
 //!   [`leader`] alone or everywhere, and [`services`];
@@ -11,6 +13,7 @@
 mod attempt;
 mod background;
 mod committer;
+mod dead_letter;
 mod epoch;
 mod jobs;
 mod lane;
@@ -20,11 +23,13 @@ mod ownership;
 mod plan;
 mod recovery;
 mod retirement;
+mod routes;
 mod schedule;
 mod services;
 mod shard;
 mod slots;
 mod spawn;
+mod status;
 mod stored;
 mod task;
 mod thread;
@@ -37,14 +42,17 @@ pub(crate) use lane::{InFlight, LaneCore, Verdicts};
 pub(crate) use leader::leader_topic;
 pub(crate) use outputs::{EventOutputs, TopicIndex};
 pub(crate) use retirement::Number;
+pub(crate) use routes::Routes;
 pub(crate) use schedule::Crontab;
 pub(crate) use services::ServiceDef;
-pub(crate) use shard::{AnyShard, TypedShard};
+pub(crate) use shard::{AnyShard, Look, MakeDefault, TypedShard};
+pub(crate) use slots::{EventId, Writer};
 #[cfg(feature = "testing")]
 pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};
 pub(crate) use spawn::{Spawn, Threads, here, spawn_within};
+pub use status::{LaneState, LaneStatus, TaskState, TaskStatus};
 pub(crate) use stored::Stored;
-pub use thread::{TaskState, TaskStatus};
+pub(crate) use thread::AgentOrder;
 pub(crate) use topology::{AgentDef, AppDef, LocalFuture};
 pub use worker::Ended;
-pub(crate) use worker::{Answers, Environment, Request, run};
+pub(crate) use worker::{Answer, Answers, Environment, Request, run};

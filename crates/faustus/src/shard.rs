@@ -1,11 +1,15 @@
 //! The writable side of a table inside an agent: this lane's part of it.
 
-use std::{borrow::Borrow, fmt, hash::Hash, rc::Rc};
+mod entry;
+
+pub use entry::Entry;
+
+use std::{borrow::Borrow, fmt, hash::Hash, ops::ControlFlow, rc::Rc};
 
 use crate::{
     Error, Key, Result,
     key::lane_of,
-    runtime::{LaneCore, TypedShard},
+    runtime::{EventId, LaneCore, TypedShard, Writer},
 };
 
 /// This lane's part of a table, readable and writable without a lock and without waiting.
@@ -56,7 +60,40 @@ where
         self.shard.with(key, read)
     }
 
-    /// Lets `change` change the value of `key`, the default value if there is none, and gives a copy of the result.
+    /// A copy of the value of `key`, or the table's default value, which is not stored by this.
+    ///
+    /// The default is what [`Table::default_with`](crate::Table::default_with) makes, else the type's.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn get_or_default<Q>(&self, key: &Q) -> Result<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        V: Default,
+    {
+        let value = self.get(key)?;
+        Ok(value.unwrap_or_else(|| self.shard.default_value()))
+    }
+
+    /// Whether `key` has a value.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn contains<Q>(&self, key: &Q) -> Result<bool>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.with(key, |value| value.is_some())
+    }
+
+    /// Lets `change` change the value of `key`, the table's default value if there is none, and gives a
+    /// copy of the result.
+    ///
+    /// The default is what [`Table::default_with`](crate::Table::default_with) makes, else the type's.
     ///
     /// # Errors
     ///
@@ -69,10 +106,32 @@ where
         V: Default,
     {
         self.write(key, |value| {
-            let value = value.get_or_insert_default();
+            let value = value.get_or_insert_with(|| self.shard.default_value());
             change(value);
             value.clone()
         })
+    }
+
+    /// The place of `key`, to change what is there and to insert what is not, in one step.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use faustus::prelude::*;
+    /// async fn highscores(State(best): State<Table<String, u64>>, mut games: Stream<u64>) -> faustus::Result {
+    ///     let best = games.bind(&best);
+    ///     while let Some(points) = games.next().await? {
+    ///         best.entry("all").and_modify(|most| *most = (*most).max(*points)).or_insert(*points)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn entry<'a, Q>(&'a self, key: &'a Q) -> Entry<'a, K, V, Q>
+    where
+        K: Borrow<Q>,
+        Q: Key + ToOwned<Owned = K> + ?Sized,
+    {
+        Entry::new(self, key)
     }
 
     /// Lets `change` change, set or remove (by setting `None`) the value of `key`, and gives what it gives.
@@ -106,6 +165,7 @@ where
     /// # Errors
     ///
     /// As [`update`](Self::update).
+    #[doc(alias = "pop")]
     pub fn remove<Q>(&self, key: &Q) -> Result<Option<V>>
     where
         K: Borrow<Q>,
@@ -114,13 +174,111 @@ where
         self.write(key, Option::take)
     }
 
+    /// Removes every key of this task's partition. O(n).
+    ///
+    /// # Errors
+    ///
+    /// When the agent runs with [`concurrency`](crate::AgentBuilder::concurrency) above 1, and so writes
+    /// a part of the keys alone; when the store cannot be read, or the call is made inside a closure of
+    /// this table.
+    pub fn clear(&self) -> Result<()> {
+        let lane = &self.lane;
+        if lane.lanes > 1 {
+            return Err(Error::config(format!(
+                "agent {} runs {} lanes, each of which writes its own keys alone: \
+                 only concurrency(1) can clear a table",
+                lane.agent, lane.lanes,
+            )));
+        }
+        for key in self.keys()? {
+            self.shard
+                .write(&key, self.writer(), |slot: &mut Option<V>| *slot = None)?;
+        }
+        Ok(())
+    }
+
     /// Calls `visit` with every entry of this task's partition, in no order. O(n).
     ///
     /// # Errors
     ///
-    /// When the table's store cannot be read.
-    pub fn for_each(&self, visit: impl FnMut(&K, &V)) -> Result<()> {
-        self.shard.for_each(visit)
+    /// When the table's store cannot be read, or the call is made inside a closure of this table that writes.
+    pub fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<()> {
+        let _ = self.try_for_each(|key, value| {
+            visit(key, value);
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// Calls `visit` with entries of this task's partition, in no order, until it breaks, and gives what
+    /// it broke with.
+    ///
+    /// # Errors
+    ///
+    /// As [`for_each`](Self::for_each).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use faustus::prelude::*;
+    ///
+    /// fn somebody_broke(balances: &Shard<String, i64>) -> faustus::Result<Option<String>> {
+    ///     let found = balances.try_for_each(|name, balance| match *balance < 0 {
+    ///         true => ControlFlow::Break(name.clone()),
+    ///         false => ControlFlow::Continue(()),
+    ///     })?;
+    ///     Ok(found.break_value())
+    /// }
+    /// ```
+    pub fn try_for_each<B>(
+        &self,
+        visit: impl FnMut(&K, &V) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        self.shard.try_for_each(visit)
+    }
+
+    /// Copies of all keys of this task's partition, in no order. O(n).
+    ///
+    /// # Errors
+    ///
+    /// As [`for_each`](Self::for_each).
+    pub fn keys(&self) -> Result<Vec<K>> {
+        let mut keys = Vec::new();
+        self.for_each(|key, _| keys.push(key.clone()))?;
+        Ok(keys)
+    }
+
+    /// Copies of all values of this task's partition, in no order. O(n).
+    ///
+    /// # Errors
+    ///
+    /// As [`for_each`](Self::for_each).
+    pub fn values(&self) -> Result<Vec<V>> {
+        let mut values = Vec::new();
+        self.for_each(|_, value| values.push(value.clone()))?;
+        Ok(values)
+    }
+
+    /// How many keys of this task's partition have a value. O(n).
+    ///
+    /// # Errors
+    ///
+    /// As [`for_each`](Self::for_each).
+    pub fn len(&self) -> Result<usize> {
+        let mut len = 0;
+        self.for_each(|_, _| len += 1)?;
+        Ok(len)
+    }
+
+    /// Whether no key of this task's partition has a value.
+    ///
+    /// # Errors
+    ///
+    /// As [`for_each`](Self::for_each).
+    pub fn is_empty(&self) -> Result<bool> {
+        let first = self.try_for_each(|_, _| ControlFlow::Break(()))?;
+        Ok(first.is_continue())
     }
 
     fn write<Q, R>(&self, key: &Q, change: impl FnOnce(&mut Option<V>) -> R) -> Result<R>
@@ -143,11 +301,16 @@ where
                 )));
             }
         }
-        let by = lane.current_writer();
+        self.shard.write(key, self.writer(), change)
+    }
+
+    /// The event that writes, or none: then the next epoch holds the write.
+    fn writer(&self) -> Option<(EventId, Writer)> {
+        let by = self.lane.current_writer();
         if by.is_none() {
-            lane.task.wrote_alone();
+            self.lane.task.wrote_alone();
         }
-        self.shard.write(key, by, change)
+        by
     }
 }
 

@@ -1,20 +1,30 @@
 //! Tables as the application names them.
 
+mod hooks;
+mod reading;
+mod text;
+
+pub use hooks::ChangelogEvent;
+pub(crate) use hooks::{Calls, Tell};
+pub(crate) use reading::TableReader;
+
 use std::{
     fmt,
+    future::Future,
     hash::Hash,
-    marker::PhantomData,
     rc::Rc,
     sync::{Arc, OnceLock},
 };
 
-use faustus_core::Codec;
+use faustus_core::{BoxFuture, Codec};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Json, Key,
-    runtime::{AnyShard, Stored, TypedShard},
+    Json, Key, Result,
+    runtime::{AnyShard, MakeDefault, Stored, TypedShard},
 };
+
+use hooks::Hooks;
 
 /// The place of a table in the application's list of tables.
 pub(crate) type TableIndex = usize;
@@ -27,6 +37,12 @@ pub(crate) struct TableDef {
     pub(crate) name: Arc<str>,
     /// Makes the shard of one partition.
     pub(crate) shard: Box<MakeShard>,
+    /// What handles are read through, once the application runs.
+    pub(crate) reader: Arc<OnceLock<TableReader>>,
+    /// What is to be called when a partition is recovered.
+    pub(crate) recovered: Box<dyn Fn(u32) -> Calls + Send + Sync>,
+    /// What is to be told of the changelog's records that a recovery reads, if anything is.
+    pub(crate) read: Box<dyn Fn() -> Option<Tell> + Send + Sync>,
 }
 
 impl fmt::Debug for TableDef {
@@ -43,16 +59,33 @@ impl fmt::Debug for TableDef {
 /// Keys are JSON in the changelog, and so are values unless [`codec`](Self::codec) says otherwise.
 ///
 /// The handle names the table at registration ([`AgentBuilder::table`](crate::AgentBuilder::table))
-/// and in [`Stream::bind`](crate::Stream::bind), which gives the writable part. It is cheap to clone.
+/// and in [`Stream::bind`](crate::Stream::bind), which gives the writable part. From everywhere else
+/// in the process, be it a task, a page or another agent, it [reads](Self::get) the table and cannot
+/// write it. It is cheap to clone.
+///
+/// # Examples
+///
+/// ```compile_fail
+/// # use faustus::prelude::*;
+/// async fn reset(totals: Table<String, u64>) -> faustus::Result {
+///     totals.set("ann", 0).await?;          // there is no such method: agents write tables
+///     Ok(())
+/// }
+/// ```
 pub struct Table<K, V> {
     pub(crate) name: Arc<str>,
     pub(crate) index: TableIndex,
-    values: Values<V>,
-    keys: PhantomData<fn() -> K>,
+    shared: Arc<Shared<K, V>>,
 }
 
-/// The codec of values, settled when it is chosen or the first shard is made.
-type Values<V> = Arc<OnceLock<Arc<dyn Codec<V>>>>;
+/// What all handles of one table share.
+struct Shared<K, V> {
+    /// The codec of values, settled when it is chosen or the first shard is made.
+    values: OnceLock<Arc<dyn Codec<V>>>,
+    default: OnceLock<MakeDefault<V>>,
+    hooks: Hooks<K, V>,
+    reader: Arc<OnceLock<TableReader>>,
+}
 
 impl<K, V> Table<K, V>
 where
@@ -60,32 +93,42 @@ where
     V: Clone + Serialize + DeserializeOwned + 'static,
 {
     pub(crate) fn define(name: &str, index: TableIndex) -> (Self, TableDef) {
-        let name: Arc<str> = name.into();
-        let table = Arc::clone(&name);
-        let keys: Arc<dyn Codec<K>> = Arc::new(Json);
-        let values = Values::default();
-        let codec = Arc::clone(&values);
+        let table = Self {
+            name: name.into(),
+            index,
+            shared: Arc::new(Shared {
+                values: OnceLock::new(),
+                default: OnceLock::new(),
+                hooks: Hooks::default(),
+                reader: Arc::default(),
+            }),
+        };
+        let of = table.clone();
         let shard = move |stored| -> Rc<dyn AnyShard> {
-            Rc::new(TypedShard::new(
-                Arc::clone(&table),
-                Arc::clone(&keys),
-                Arc::clone(codec.get_or_init(|| Arc::new(Json))),
+            Rc::new(TypedShard::<K, V>::new(
+                Arc::clone(&of.name),
+                Arc::new(Json),
+                of.values(),
+                of.shared.default.get().map(Arc::clone),
                 stored,
             ))
         };
+        let of = table.clone();
+        let recovered = move |partition| of.shared.hooks.recovered(&of, partition);
+        let of = table.clone();
+        let read = move || of.shared.hooks.read(Arc::new(Json), of.values());
         let def = TableDef {
-            name: Arc::clone(&name),
+            name: Arc::clone(&table.name),
             shard: Box::new(shard),
+            reader: Arc::clone(&table.shared.reader),
+            recovered: Box::new(recovered),
+            read: Box::new(read),
         };
-        (
-            Self {
-                name,
-                index,
-                values,
-                keys: PhantomData,
-            },
-            def,
-        )
+        (table, def)
+    }
+
+    fn values(&self) -> Arc<dyn Codec<V>> {
+        Arc::clone(self.shared.values.get_or_init(|| Arc::new(Json)))
     }
 }
 
@@ -111,7 +154,76 @@ impl<K, V> Table<K, V> {
     /// ```
     #[must_use]
     pub fn codec(self, codec: impl Codec<V> + 'static) -> Self {
-        self.values.get_or_init(|| Arc::new(codec));
+        self.shared.values.get_or_init(|| Arc::new(codec));
+        self
+    }
+
+    /// The same table with the value that `make` makes where a key has none, instead of the type's
+    /// own [`Default`]; the first call decides.
+    ///
+    /// [`update`](crate::Shard::update), [`or_default`](crate::Entry::or_default) and
+    /// [`get_or_default`](crate::Shard::get_or_default) begin with it. To read it stores nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::prelude::*;
+    ///
+    /// let app = App::new("game");
+    /// let lives: Table<String, u32> = app.table("lives").default_with(|| 3);
+    /// ```
+    #[must_use]
+    pub fn default_with(self, make: impl Fn() -> V + Send + Sync + 'static) -> Self
+    where
+        V: Default,
+    {
+        self.shared.default.get_or_init(|| Arc::new(make));
+        self
+    }
+
+    /// Has `call` called when a partition of the table was recovered, before any agent gets an event
+    /// of that partition; it is given the table and the partition.
+    ///
+    /// At that moment the partition can be read, by [`entries_in`](Self::entries_in) for instance. The
+    /// call runs beside the agents' threads, and its task waits for it, thirty seconds at most: then it
+    /// is dropped and the task begins without it, as it does if the call fails. That is logged. If this
+    /// is asked for several times, all of them are called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::prelude::*;
+    ///
+    /// let app = App::new("game");
+    /// let lives: Table<String, u32> = app.table("lives").on_recover(|lives, partition| async move {
+    ///     println!("{partition}: {} players", lives.entries_in(partition).await?.len());
+    ///     Ok(())
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_recover<C, Fut>(self, call: C) -> Self
+    where
+        C: Fn(Self, u32) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result> + Send + 'static,
+    {
+        let call = move |table, partition| -> BoxFuture<'static, Result> {
+            Box::pin(call(table, partition))
+        };
+        self.shared.hooks.on_recover(call);
+        self
+    }
+
+    /// Has `tell` called with every record of the changelog that a recovery reads, in order.
+    ///
+    /// Where the table has a store, a recovery reads what the store lacks. `tell` runs on the thread of
+    /// the partition's agents, so it should be quick; if it panics, that is logged and nothing else. If
+    /// this is asked for several times, all of them are called.
+    #[must_use]
+    pub fn on_changelog_event(
+        self,
+        tell: impl Fn(&ChangelogEvent<'_, K, V>) + Send + Sync + 'static,
+    ) -> Self {
+        self.shared.hooks.on_changelog_event(tell);
         self
     }
 }
@@ -121,8 +233,7 @@ impl<K, V> Clone for Table<K, V> {
         Self {
             name: Arc::clone(&self.name),
             index: self.index,
-            values: Arc::clone(&self.values),
-            keys: PhantomData,
+            shared: Arc::clone(&self.shared),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A worker: an application that runs.
 
-use std::{collections::BTreeMap, fmt, future::Future, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, path::Path, sync::Arc, time::Duration};
 
 use faustus_core::{Clock, Offset, StoreError, StoreProvider, TopicPartition, Transport};
 use faustus_store::FjallStores;
@@ -9,9 +9,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    App, Codec, Ended, Error, Json, Result, Settings, TaskStatus, TokioClock,
-    runtime::{Answers, AppDef, Environment, Request, Spawn, Threads},
+    App, Codec, Ended, Error, ErrorKind, Json, LaneStatus, Result, Settings, TaskStatus,
+    TokioClock,
+    runtime::{AgentOrder, Answer, Answers, AppDef, Environment, Request, Spawn, Threads},
 };
+
+/// How long a thread may take to say how it is before others say it for it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An application with a log and settings, ready to run.
 ///
@@ -74,6 +78,15 @@ impl Worker {
         seed: u64,
     ) -> (Self, WorkerHandle) {
         let (sender, requests) = mpsc::unbounded_channel();
+        let handle = WorkerHandle {
+            requests: sender,
+            clock: Arc::clone(&clock),
+            agents: def
+                .agents
+                .iter()
+                .map(|agent| Arc::clone(&agent.name))
+                .collect(),
+        };
         let settings = Settings::default();
         let env = Environment {
             transport,
@@ -84,10 +97,7 @@ impl Worker {
             seed,
             seeded_order: false,
         };
-        (
-            Self { def, env, requests },
-            WorkerHandle { requests: sender },
-        )
+        (Self { def, env, requests }, handle)
     }
 
     /// The same worker with other settings.
@@ -153,6 +163,9 @@ impl fmt::Debug for Worker {
 #[derive(Clone, Debug)]
 pub struct WorkerHandle {
     requests: mpsc::UnboundedSender<Request>,
+    clock: Arc<dyn Clock>,
+    /// The names of all agents.
+    agents: Arc<[Arc<str>]>,
 }
 
 impl WorkerHandle {
@@ -171,6 +184,52 @@ impl WorkerHandle {
         let _ = self.requests.send(Request::Resume);
     }
 
+    /// Ends all instances of an agent in this worker and starts new ones. Does not wait.
+    ///
+    /// What they had in hand is rolled back and given to the new ones. What waits to be tried again or
+    /// is parked goes on waiting.
+    ///
+    /// # Errors
+    ///
+    /// When the application has no agent of this name, or the worker has ended.
+    pub fn restart_agent(&self, name: &str) -> Result {
+        self.order(name, AgentOrder::Restart)
+    }
+
+    /// Lets an agent take no more events in this worker, until [`resume_agent`](Self::resume_agent) or
+    /// the worker's end. Does not wait.
+    ///
+    /// An event in hand is finished; to take it away, too, [restart](Self::restart_agent) the agent
+    /// after this call: the event then waits for the agent to be resumed. Nothing is lost, and nothing
+    /// behind what waits is committed: agents that read the same topic go on for as much as a
+    /// task may hold in memory, agents that write the same table wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart_agent`](Self::restart_agent).
+    pub fn pause_agent(&self, name: &str) -> Result {
+        self.order(name, AgentOrder::Pause)
+    }
+
+    /// Lets an agent that was [paused](Self::pause_agent) take events again. Does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart_agent`](Self::restart_agent).
+    pub fn resume_agent(&self, name: &str) -> Result {
+        self.order(name, AgentOrder::Resume)
+    }
+
+    fn order(&self, name: &str, order: AgentOrder) -> Result {
+        let Some(name) = self.agents.iter().find(|agent| ***agent == *name) else {
+            let names = self.agents.join(", ");
+            let what = format!("there is no agent {name}; the application's agents are {names}");
+            return Err(Error::config(what));
+        };
+        let request = Request::Agent(Arc::clone(name), order);
+        self.requests.send(request).map_err(|_| ended())
+    }
+
     /// Waits until the worker has checked its topics and can send.
     ///
     /// # Errors
@@ -186,6 +245,9 @@ impl WorkerHandle {
 
     /// How the tasks of this worker are.
     ///
+    /// A thread that something blocks cannot tell: after a second its tasks are said to be
+    /// [blocked](crate::TaskState::Blocked).
+    ///
     /// # Errors
     ///
     /// When the worker has ended.
@@ -194,7 +256,27 @@ impl WorkerHandle {
     ///
     /// Cancel safe.
     pub async fn status(&self) -> Result<Vec<TaskStatus>> {
-        self.ask(Request::Status).await
+        self.ask(Request::Status, Some(PATIENCE)).await
+    }
+
+    /// How the lanes of all agents of this worker are, by agent, task and lane: each waits, has an
+    /// event in hand since then, tries again, is parked or paused.
+    ///
+    /// A thread that something blocks cannot tell: after a second it is said which of its lanes
+    /// [blocks](crate::LaneState::Blocking) it, and that the others are
+    /// [blocked](crate::LaneState::Blocked).
+    ///
+    /// # Errors
+    ///
+    /// When the worker has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn agents(&self) -> Result<Vec<LaneStatus>> {
+        let mut lanes = self.ask(Request::Agents, Some(PATIENCE)).await?;
+        lanes.sort_by(|a, b| (&a.agent, &a.task, a.lane).cmp(&(&b.agent, &b.task, b.lane)));
+        Ok(lanes)
     }
 
     /// The entries of table `name` in this worker's tasks, committed or not; its values are JSON.
@@ -211,7 +293,7 @@ impl WorkerHandle {
         K: Ord + serde::Serialize + DeserializeOwned,
         V: serde::Serialize + DeserializeOwned,
     {
-        let entries = self.ask(|to| Request::Dump(name.into(), to)).await?;
+        let entries = self.ask(|to| Request::Dump(name.into(), to), None).await?;
         let mut table = BTreeMap::new();
         for (key, value) in entries {
             table.insert(Json.decode(&key)?, Json.decode(&value)?);
@@ -219,11 +301,12 @@ impl WorkerHandle {
         Ok(table)
     }
 
+    /// Asks all threads. One that does not answer within `patience` is spoken for.
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Answers<T>>) -> Request,
+        patience: Option<Duration>,
     ) -> Result<Vec<T>> {
-        let ended = || Error::new(crate::ErrorKind::Lost, "the worker has ended");
         let (to, answer) = oneshot::channel();
         self.requests.send(request(to)).map_err(|_| ended())?;
         let answers = tokio::select! {
@@ -232,9 +315,22 @@ impl WorkerHandle {
             // A request that is sent while the worker ends may be neither refused nor dropped.
             () = self.requests.closed() => return Err(ended()),
         };
-        let answers = join_all(answers).await;
-        Ok(answers.into_iter().flatten().flatten().collect())
+        let answers = answers.into_iter().map(async |Answer { answer, instead }| {
+            let Some(patience) = patience else {
+                return answer.await.unwrap_or_default();
+            };
+            tokio::select! {
+                biased;
+                answer = answer => answer.unwrap_or_default(),
+                () = self.clock.sleep(patience) => instead(),
+            }
+        });
+        Ok(join_all(answers).await.into_iter().flatten().collect())
     }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Lost, "the worker has ended")
 }
 
 /// Opens the stores in `directory`. Damaged ones are removed: changelogs hold all there was in them.

@@ -23,12 +23,13 @@ use std::{
 use faustus_core::{Batch, Clock, RecordRef};
 
 use super::{
+    dead_letter::DeadLetter,
     outputs::EventOutputs,
     retirement::Number,
     slots::{EventId, Writer},
     task::{Note, TaskCore},
 };
-use crate::{Error, key::lane_of};
+use crate::{Error, Result, key::lane_of};
 
 use detached::Detached;
 pub(crate) use detached::Verdicts;
@@ -127,6 +128,8 @@ impl Inbox {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Running,
+    /// It takes no event, until somebody lets it.
+    Paused,
     /// `next` gives `None`.
     Draining,
 }
@@ -267,7 +270,11 @@ impl LaneCore {
                 Poll::Pending
             };
         }
-        if self.replay.take() {
+        if self.replay.get() {
+            if self.mode.get() == Mode::Paused {
+                return Poll::Pending;
+            }
+            self.replay.set(false);
             // Whatever the instance did while the event was away belongs to nothing.
             self.roll_back();
             self.taken.set(self.taken.get() + 1);
@@ -275,8 +282,10 @@ impl LaneCore {
         }
         self.complete();
         self.collecting.set(false);
-        if self.mode.get() == Mode::Draining {
-            return Poll::Ready(None);
+        match self.mode.get() {
+            Mode::Running => {}
+            Mode::Paused => return Poll::Pending,
+            Mode::Draining => return Poll::Ready(None),
         }
         if self.task.is_held() || self.turn.as_ref().is_some_and(|turn| !turn.is_of(self)) {
             return Poll::Pending;
@@ -309,7 +318,15 @@ impl LaneCore {
                 self.complete();
                 return self.take_next();
             }
-            Some(Note::Refused(error)) => {
+            Some(Note::DeadLetter(letter)) => {
+                if let Err(error) = letter.write(&event, &mut self.outputs.borrow_mut()) {
+                    self.refuse_event(error);
+                    return Poll::Pending;
+                }
+                self.complete();
+                return self.take_next();
+            }
+            Some(Note::Refused(error) | Note::Undeliverable(error)) => {
                 self.refuse_event(error);
                 return Poll::Pending;
             }
@@ -367,8 +384,27 @@ impl LaneCore {
     /// The event in flight counts as done without having had an effect.
     pub(crate) fn skip(&self) {
         self.roll_back();
+        self.end_event(Note::Skip);
+    }
+
+    /// The event in flight counts as done, and all it did is to send `letter`.
+    ///
+    /// # Errors
+    ///
+    /// When the letter is longer than its topic takes; the event is in flight as before.
+    pub(crate) fn dead_letter(&self, letter: Rc<DeadLetter>) -> Result {
+        self.roll_back();
         if let Some(event) = self.current.borrow().as_ref() {
-            self.task.note(event.writer(), Note::Skip);
+            letter.write(event, &mut self.outputs.borrow_mut())?;
+        }
+        self.end_event(Note::DeadLetter(letter));
+        Ok(())
+    }
+
+    /// The event in flight is done, and will be done in the same way if it comes again.
+    fn end_event(&self, note: Note) {
+        if let Some(event) = self.current.borrow().as_ref() {
+            self.task.note(event.writer(), note);
         }
         self.failure.borrow_mut().take();
         self.replay.set(false);
@@ -409,9 +445,27 @@ impl LaneCore {
         self.mode.get() == Mode::Draining
     }
 
+    /// From now on it takes no event, or takes events again. What it has in hand it goes on with.
+    pub(crate) fn pause(&self, paused: bool) {
+        if !self.is_draining() {
+            self.mode
+                .set(if paused { Mode::Paused } else { Mode::Running });
+            self.wake();
+        }
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.mode.get() == Mode::Paused
+    }
+
+    /// Whether the event in flight waits to be given to an instance.
+    pub(crate) fn gives_again(&self) -> bool {
+        self.replay.get()
+    }
+
     /// Whether an instance has something to do: an event to take, or one to take again.
     pub(crate) fn has_work(&self) -> bool {
-        self.replay.get()
+        (self.replay.get() && !self.is_paused())
             || (self.mode.get() == Mode::Running
                 && !self.task.is_held()
                 && self.failure.borrow().is_none()

@@ -8,24 +8,30 @@
 //! be right parks the task with the remedy. It never knows who had the task before, nor how that
 //! ended: all it needs is in the log.
 
-use std::{collections::BTreeSet, future::poll_fn, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, future::poll_fn, ops::Range, panic::AssertUnwindSafe, rc::Rc, sync::Arc,
+    time::Duration,
+};
 
 use faustus_core::{
-    Change, Checkpoint, Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit,
-    OffsetSpec, ReadOptions, Store, StoreError, StoreProvider, Timestamp, TopicId, TopicPartition,
-    Transport, TransportError,
+    Change, Checkpoint, Clock, CodecError, CommittedOffset, Coordinator, Fetched, GroupError,
+    Offset, OffsetCommit, OffsetSpec, ReadOptions, RecordRef, Store, StoreError, StoreProvider,
+    Timestamp, TopicId, TopicPartition, Transport, TransportError,
 };
 use faustus_store::validity;
+use futures_util::{FutureExt, future::join_all};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     committer::TRANSACTION_TIMEOUT,
     epoch::OffsetNote,
     ownership::Ownership,
-    plan::{Changelog, Plan},
+    plan::{Changelog, Plan, PlannedSub},
     shard::AnyShard,
+    spawn::Spawn,
     stored::{Room, Stored},
     task::{SourceProgress, TaskCore},
-    thread::{ReadyQueue, Running},
+    thread::{Outside, ReadyQueue, Running, Whole},
     topology::AppDef,
 };
 use crate::{
@@ -35,6 +41,9 @@ use crate::{
 
 /// How long a call that may succeed later waits before it is made again.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// How long `on_recover` may keep a task from beginning.
+const ON_RECOVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a recovered task begins with.
 pub(crate) struct Recovered {
@@ -53,11 +62,14 @@ pub(crate) struct RecoveryContext {
     pub(crate) group: Arc<dyn Group>,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
     pub(crate) room: Arc<Room>,
     pub(crate) transaction_interval: Duration,
     /// How the transactional ids of this worker's own committers begin.
     pub(crate) committers: Arc<str>,
+    /// Stops the worker, for this reason.
+    pub(crate) stop: mpsc::UnboundedSender<Error>,
 }
 
 impl RecoveryContext {
@@ -72,10 +84,24 @@ impl RecoveryContext {
             &self.def,
             &sub,
             Rc::new(core),
-            (&self.transport.log(), &self.clock),
+            Outside {
+                log: self.transport.log(),
+                clock: Arc::clone(&self.clock),
+                stop: self.stop.clone(),
+            },
             queue,
             limit,
         )
+    }
+
+    /// The lanes that a task has or will have, in their order: the agent, and which of its lanes.
+    pub(crate) fn lanes(&self, task: &TaskId) -> Vec<(String, u32)> {
+        let sub = self.plan.sub(&task.subtopology);
+        let lanes = sub.map_or_else(Vec::new, |sub| self.def.lanes(&sub.def));
+        lanes
+            .into_iter()
+            .map(|(agent, lane)| (agent.to_string(), lane))
+            .collect()
     }
 
     /// The records of the task's repartition topics that are committed.
@@ -186,12 +212,16 @@ impl RecoveryContext {
     }
 }
 
-/// Brings the state of a task together.
+/// Brings the state of a task together, shows it to others in `whole`, and tells `on_recover` of it.
 ///
 /// # Errors
 ///
 /// What only a person can decide; the text says what to do.
-pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Recovered> {
+pub(crate) async fn recover(
+    context: RecoveryContext,
+    id: TaskId,
+    whole: Whole,
+) -> Result<Recovered> {
     let Some(sub) = context.plan.sub(&id.subtopology) else {
         return Err(Error::config(format!(
             "this program has no agents named {}",
@@ -265,11 +295,47 @@ pub(crate) async fn recover(context: RecoveryContext, id: TaskId) -> Result<Reco
         // From here on a missing offset beside a changelog with records means that it got lost.
         context.commit_first(&sources).await?;
     }
+    let _ = whole.set(shards.clone());
+    tell_recovered(&context, &id, sub).await;
     Ok(Recovered {
         shards,
         sources,
         stream_time,
     })
+}
+
+/// Calls what the application wants to have called once tables are whole, all at the same time, and
+/// waits for it. It decides nothing: what fails or takes too long is logged.
+async fn tell_recovered(context: &RecoveryContext, id: &TaskId, sub: &PlannedSub) {
+    let tables = sub
+        .def
+        .tables
+        .iter()
+        .map(|&table| &context.def.tables[table]);
+    let calls = tables.flat_map(|table| {
+        let calls = (table.recovered)(id.partition);
+        calls.into_iter().map(|call| (&*table.name, call))
+    });
+    let waits = calls.map(|(table, call)| async move {
+        let (done, called) = oneshot::channel();
+        let call = AssertUnwindSafe(call).catch_unwind();
+        // Not on this thread: whatever it does, other tasks go on.
+        let _running = context.spawn.task(Box::pin(async move {
+            let _ = done.send(call.await);
+        }));
+        tokio::select! {
+            biased;
+            called = called => match called {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => tracing::error!(table, task = %id, %error, "on_recover failed; the task begins all the same"),
+                Ok(Err(_)) | Err(_) => tracing::error!(table, task = %id, "on_recover panicked; the task begins all the same"),
+            },
+            () = context.clock.sleep(ON_RECOVER_LIMIT) => {
+                tracing::error!(table, task = %id, "on_recover does not end and is dropped; the task begins all the same");
+            }
+        }
+    });
+    join_all(waits).await;
 }
 
 /// What is known of a source when its first position is decided.
@@ -439,6 +505,7 @@ impl TableRecovery<'_> {
     ) -> Result<Offset> {
         let mut position = from;
         let log = self.context.transport.log();
+        let tell = (self.context.def.tables[self.changelog.table].read)();
         let mut reader = match log
             .read(&self.partition, from, ReadOptions::default())
             .await
@@ -452,28 +519,21 @@ impl TableRecovery<'_> {
                 Err(error) => return self.again(position, error).await,
             };
             *restored += fetched.batch.len();
-            match store {
-                Some(store) => self.apply(&**store, &fetched)?,
-                None => {
-                    for record in fetched.batch.iter() {
-                        let Some(key) = record.key() else { continue };
-                        shard.load(key, record.value()).map_err(|error| {
-                            Error::config(format!(
-                                "changelog {} holds a record that does not decode, at offset {}: {error}; \
-                                 was the table's type changed?",
-                                self.partition,
-                                record.offset()
-                            ))
-                        })?;
-                    }
-                }
+            if let Some(store) = store {
+                self.apply(&**store, &fetched)?;
+            }
+            if store.is_none() {
+                self.each(&fetched, |key, record| shard.load(key, record.value()))?;
+            }
+            if let Some(tell) = &tell {
+                self.each(&fetched, |_, record| tell(&self.partition, record))?;
             }
             position = fetched.position;
         }
         Ok(position)
     }
 
-    fn apply(&self, store: &dyn Store, fetched: &faustus_core::Fetched) -> Result<()> {
+    fn apply(&self, store: &dyn Store, fetched: &Fetched) -> Result<()> {
         let batch = &fetched.batch;
         let changes = (0..batch.len()).filter_map(|index| {
             Some(Change {
@@ -488,6 +548,26 @@ impl TableRecovery<'_> {
             stream_time: Timestamp(i64::MIN),
         };
         Ok(store.apply(&changes.collect::<Vec<_>>(), &checkpoint)?)
+    }
+
+    /// Hands each record with a key to `take`, which decodes it.
+    fn each(
+        &self,
+        fetched: &Fetched,
+        mut take: impl FnMut(&[u8], RecordRef<'_>) -> Result<(), CodecError>,
+    ) -> Result<()> {
+        for record in fetched.batch.iter() {
+            let Some(key) = record.key() else { continue };
+            take(key, record).map_err(|error| {
+                Error::config(format!(
+                    "changelog {} holds a record that does not decode, at offset {}: {error}; \
+                     was the table's type changed?",
+                    self.partition,
+                    record.offset()
+                ))
+            })?;
+        }
+        Ok(())
     }
 
     async fn again(&self, position: Offset, error: TransportError) -> Result<Offset> {

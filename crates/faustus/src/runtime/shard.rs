@@ -3,7 +3,9 @@
 //! [`TypedShard`] is what a writable [`Shard`](crate::Shard) works on; [`AnyShard`] is what the task
 //! and the worker thread see of it: undo, epochs and bytes, but no types.
 
-use std::{any::Any, borrow::Borrow, cell::RefCell, hash::Hash, rc::Rc, sync::Arc};
+use std::{
+    any::Any, borrow::Borrow, cell::RefCell, fmt, hash::Hash, ops::ControlFlow, rc::Rc, sync::Arc,
+};
 
 use faustus_core::{BatchBuilder, Codec, CodecError, Store, Timestamp};
 
@@ -44,12 +46,54 @@ pub(crate) trait AnyShard {
     fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
+/// A look at a task's part of a table by somebody outside of its thread, who gets the answer elsewhere.
+pub(crate) struct Look {
+    table: Arc<str>,
+    look: Box<See>,
+}
+
+/// Sees a shard, or why there is none.
+type See = dyn FnOnce(Result<Rc<dyn AnyShard>>) + Send;
+
+impl Look {
+    pub(crate) fn new(
+        table: &Arc<str>,
+        look: impl FnOnce(Result<Rc<dyn AnyShard>>) + Send + 'static,
+    ) -> Self {
+        Self {
+            table: Arc::clone(table),
+            look: Box::new(look),
+        }
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Looks at the shard, or hears why there is none.
+    pub(crate) fn at(self, shard: Result<Rc<dyn AnyShard>>) {
+        (self.look)(shard);
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the value of a key that has none.
+pub(crate) type MakeDefault<V> = Arc<dyn Fn() -> V + Send + Sync>;
+
 /// A shard with its types.
 pub(crate) struct TypedShard<K, V> {
     table: Arc<str>,
     slots: RefCell<Slots<K, V>>,
     keys: Arc<dyn Codec<K>>,
     values: Arc<dyn Codec<V>>,
+    default: Option<MakeDefault<V>>,
     stored: Option<Stored>,
 }
 
@@ -58,6 +102,7 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         table: Arc<str>,
         keys: Arc<dyn Codec<K>>,
         values: Arc<dyn Codec<V>>,
+        default: Option<MakeDefault<V>>,
         stored: Option<Stored>,
     ) -> Self {
         Self {
@@ -65,8 +110,17 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
             slots: RefCell::new(Slots::new(stored.is_some())),
             keys,
             values,
+            default,
             stored,
         }
+    }
+
+    /// The value of a key that has none: what the table says, else what the type says.
+    pub(crate) fn default_value(&self) -> V
+    where
+        V: Default,
+    {
+        self.default.as_ref().map_or_else(V::default, |make| make())
     }
 
     /// Reads the value of `key`.
@@ -112,27 +166,62 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         result.ok_or_else(|| Error::data(format!("table {} lost a slot", self.table)))
     }
 
-    /// Calls `visit` with every entry, in no order.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<()> {
+    /// A copy of the value that the retired events left for `key`.
+    pub(crate) fn retired(&self, key: &K) -> Result<Option<V>> {
         let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
-        for (key, value) in slots.iter() {
-            visit(key, value);
+        match slots.find(key) {
+            Some(index) => Ok(slots.retired_value(index).cloned()),
+            None => Ok(self.fetch(&slots, key)?.0),
         }
-        let Some(stored) = &self.stored else {
-            return Ok(());
-        };
-        let mut failed = None;
-        stored.store().scan(&mut |key, value| {
-            let step = self.decode_key(key).and_then(|key| {
-                if slots.find(&key).is_none() {
-                    visit(&key, &self.decode_value(value)?);
-                }
-                Ok(())
-            });
-            failed = step.err();
-            failed.is_none()
-        })?;
-        failed.map_or(Ok(()), Err)
+    }
+
+    /// Calls `visit` with every entry, in no order, until it breaks.
+    pub(crate) fn try_for_each<B>(
+        &self,
+        visit: impl FnMut(&K, &V) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
+        self.scan(&slots, slots.iter(), visit)
+    }
+
+    /// Calls `visit` with every entry as the retired events left it, in no order, until it breaks.
+    pub(crate) fn try_for_each_retired<B>(
+        &self,
+        visit: impl FnMut(&K, &V) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
+        self.scan(&slots, slots.iter_retired(), visit)
+    }
+
+    /// Visits what is `known` of `slots`, then what only the store has.
+    fn scan<'a, B>(
+        &self,
+        slots: &'a Slots<K, V>,
+        known: impl Iterator<Item = (&'a K, &'a V)>,
+        mut visit: impl FnMut(&K, &V) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>>
+    where
+        K: 'a,
+        V: 'a,
+    {
+        for (key, value) in known {
+            if let stop @ ControlFlow::Break(_) = visit(key, value) {
+                return Ok(stop);
+            }
+        }
+        let mut end = Ok(ControlFlow::Continue(()));
+        if let Some(stored) = &self.stored {
+            stored.store().scan(&mut |key, value| {
+                end = self.decode_key(key).and_then(|key| {
+                    if slots.find(&key).is_some() {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    Ok(visit(&key, &self.decode_value(value)?))
+                });
+                matches!(end, Ok(ControlFlow::Continue(())))
+            })?;
+        }
+        end
     }
 
     /// What the store has for a key that has no slot, and the length of both in bytes.
@@ -239,19 +328,24 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone + 'static> AnyShard for TypedShard
     }
 
     fn dump(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
-        let mut failed = None;
-        self.for_each(|key, value| {
+        let end = self.try_for_each(|key, value| {
             let (mut k, mut v) = (Vec::new(), Vec::new());
             let encoded = self
                 .keys
                 .encode(key, &mut k)
                 .and_then(|()| self.values.encode(value, &mut v));
             match encoded {
-                Ok(()) => visit(&k, &v),
-                Err(error) => failed = Some(error),
+                Ok(()) => {
+                    visit(&k, &v);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => ControlFlow::Break(error),
             }
         })?;
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        match end {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(error) => Err(error.into()),
+        }
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

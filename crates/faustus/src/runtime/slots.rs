@@ -323,10 +323,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     ) -> Result<(), E> {
         // An event that has not retired may have written over what is flushed here: then the
         // value is the oldest one that such an event keeps.
-        let mut held: HashMap<SlotIndex, &Undo<V>> = HashMap::new();
-        for undo in &self.undo {
-            held.entry(undo.slot).or_insert(undo);
-        }
+        let held = oldest(&self.undo);
         for (index, _) in &self.open {
             if let Some(slot) = self.slot(*index) {
                 let len = match held.get(index) {
@@ -422,6 +419,30 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
             .filter_map(|slot| Some((&slot.key, slot.value.as_ref()?)))
     }
 
+    /// The value that the retired events left in a slot.
+    pub(crate) fn retired_value(&self, index: SlotIndex) -> Option<&V> {
+        let slot = self.slot(index)?;
+        let written = || self.undo.iter().find(|undo| undo.slot == index);
+        match (slot.event != NO_EVENT).then(written).flatten() {
+            Some(undo) => undo.old.as_ref(),
+            None => slot.value.as_ref(),
+        }
+    }
+
+    /// All keys known here that the retired events left present.
+    pub(crate) fn iter_retired(&self) -> impl Iterator<Item = (&K, &V)> {
+        let held = oldest(&self.undo);
+        let slots = self.slots.iter().zip(0_u32..);
+        slots.filter_map(move |(slot, index)| {
+            let slot = slot.as_ref()?;
+            let value = match held.get(&index) {
+                Some(undo) => undo.old.as_ref(),
+                None => slot.value.as_ref(),
+            };
+            Some((&slot.key, value?))
+        })
+    }
+
     fn slot(&self, index: SlotIndex) -> Option<&Slot<K, V>> {
         self.slots.get(index as usize).and_then(Option::as_ref)
     }
@@ -481,6 +502,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
         }
         self.free.push(index);
     }
+}
+
+/// The oldest entry for each slot: what its value was before all events that have not retired.
+fn oldest<V>(undo: &[Undo<V>]) -> HashMap<SlotIndex, &Undo<V>> {
+    let mut oldest = HashMap::new();
+    for undo in undo {
+        oldest.entry(undo.slot).or_insert(undo);
+    }
+    oldest
 }
 
 #[cfg(test)]

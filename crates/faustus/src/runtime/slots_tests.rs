@@ -256,6 +256,17 @@ impl Run {
         };
         let seen = (0..KEYS).filter_map(|key| Some((key, value(key)?)));
         assert_eq!(seen.collect::<State>(), self.model.now());
+        let retired = self.model.state(&self.model.retired);
+        let value = |key| match self.slots.find(&key) {
+            Some(index) => self.slots.retired_value(index).copied(),
+            None => self.looked_up(key),
+        };
+        let seen = (0..KEYS).filter_map(|key| Some((key, value(key)?)));
+        assert_eq!(seen.collect::<State>(), retired);
+        let unknown = (0..KEYS).filter(|key| self.slots.find(key).is_none());
+        let elsewhere = unknown.filter_map(|key| Some((key, self.looked_up(key)?)));
+        let here = self.slots.iter_retired().map(|(key, value)| (*key, *value));
+        assert_eq!(here.chain(elsewhere).collect::<State>(), retired);
     }
 }
 

@@ -103,10 +103,11 @@ impl Spawned {
     }
 }
 
-/// Operating system threads, each with a tokio runtime of its own, and one runtime for all tasks.
+/// Operating system threads, each with a tokio runtime of its own, and the runtime of who asks first,
+/// which is the worker's caller: tasks that a thread asks for later run there, too, and not beside
+/// its lanes.
 #[derive(Debug, Default)]
 pub(crate) struct Threads {
-    /// That of the first one who asked, which is the worker as it starts.
     runtime: OnceLock<Handle>,
 }
 

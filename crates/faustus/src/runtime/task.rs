@@ -13,6 +13,7 @@ use std::{
 use faustus_core::{Offset, Timestamp, TopicPartition};
 
 use super::{
+    dead_letter::DeadLetter,
     lane::{Delivery, InFlight},
     outputs::{EpochOutputs, EventOutputs, Origin},
     retirement::{Number, Retirement},
@@ -95,6 +96,10 @@ pub(crate) enum Note {
     /// would be to fail again: two records that the log refuses would take back each other's skip
     /// for ever.
     Skip,
+    /// This goes out in the event's place, each time it comes, as with [`Skip`](Self::Skip).
+    DeadLetter(Rc<DeadLetter>),
+    /// The log refused the dead letter, too: only a person can decide.
+    Undeliverable(Error),
 }
 
 impl TaskCore {
@@ -147,9 +152,20 @@ impl TaskCore {
     /// its event did before is refused later.
     pub(crate) fn note(&self, record: Writer, note: Note) {
         let mut notes = self.notes.borrow_mut();
-        if !matches!(notes.get(&record), Some(Note::Skip)) {
-            notes.insert(record, note);
-        }
+        let note = match (notes.get(&record), note) {
+            (Some(Note::Skip), _) => return,
+            (Some(Note::DeadLetter(_)), Note::Refused(error)) => Note::Undeliverable(error),
+            (_, note) => note,
+        };
+        notes.insert(record, note);
+    }
+
+    /// Whether the log refused the dead letter about a record.
+    pub(crate) fn is_undeliverable(&self, record: Writer) -> bool {
+        matches!(
+            self.notes.borrow().get(&record),
+            Some(Note::Undeliverable(_))
+        )
     }
 
     /// Counts a failure of a record's event and gives how many there were.
@@ -163,7 +179,11 @@ impl TaskCore {
     /// Forgets the failures of an event.
     pub(crate) fn forgive(&self, event: Option<&InFlight>) {
         if let Some(event) = event {
-            self.failures.borrow_mut().remove(&event.writer());
+            let record = event.writer();
+            self.failures.borrow_mut().remove(&record);
+            if self.is_undeliverable(record) {
+                self.notes.borrow_mut().remove(&record);
+            }
         }
     }
 
@@ -196,8 +216,8 @@ impl TaskCore {
             return None;
         }
         match notes.get(&event.writer())? {
-            Note::Skip => Some(Note::Skip),
             Note::Refused(_) => notes.remove(&event.writer()),
+            note => Some(note.clone()),
         }
     }
 

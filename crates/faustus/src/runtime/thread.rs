@@ -17,10 +17,10 @@ mod running;
 
 pub(crate) use agenda::{Touch, Touched};
 pub(crate) use ready::{ReadyQueue, Token};
-pub(crate) use running::{Parked, Running, panicked};
+pub(crate) use running::{AgentOrder, Outside, Parked, Running, panicked};
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet, HashSet},
     future::poll_fn,
     rc::Rc,
@@ -36,15 +36,20 @@ use super::{
     epoch::{Epoch, EpochId, Outcome},
     outputs::EpochOutputs,
     recovery::{Recovered, RecoveryContext, recover},
+    shard::{AnyShard, Look},
+    status::{LaneState, LaneStatus, Pulse, TaskState, TaskStatus},
     topology::LocalFuture,
 };
-use crate::{Guarantee, Result, membership::TaskId};
+use crate::{Error, ErrorKind, Guarantee, Result, membership::TaskId};
 
 use agenda::Agenda;
 use epochs::UnderWay;
 
 /// Tells the tasks that a thread ever had apart.
 pub(crate) type TaskKey = u64;
+
+/// The shards of a task that is being recovered, once they hold all that was in the log.
+pub(crate) type Whole = Rc<OnceCell<Vec<Rc<dyn AnyShard>>>>;
 
 /// What a thread is told.
 #[derive(Debug)]
@@ -64,39 +69,16 @@ pub(crate) enum Command {
     Skip(TopicPartition, Offset),
     /// Let parked tasks go on.
     Resume,
+    /// Obey an order about an agent.
+    Agent(Arc<str>, AgentOrder),
     /// Tell how the tasks are.
     Status(oneshot::Sender<Vec<TaskStatus>>),
+    /// Tell how the lanes are.
+    Agents(oneshot::Sender<Vec<LaneStatus>>),
+    /// Look at a task's part of a table.
+    Look(TaskId, Look),
     /// Give the entries of a table, encoded, of all tasks here.
     Dump(Arc<str>, oneshot::Sender<Vec<(Vec<u8>, Vec<u8>)>>),
-}
-
-/// How a task is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskStatus {
-    /// Which task.
-    pub task: TaskId,
-    /// What it does.
-    pub state: TaskState,
-    /// The source partitions it reads; none before it runs.
-    pub sources: Vec<TopicPartition>,
-    /// How many events retired since its state was last recovered here.
-    pub retired: u64,
-    /// Whether some of them are not committed yet.
-    pub uncommitted: bool,
-}
-
-/// What a task does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// It reads its changelogs.
-    Recovering,
-    /// It runs and has events in flight or about to be committed.
-    Busy,
-    /// It runs and waits for events.
-    Idle,
-    /// It stands still, for this reason.
-    Parked(String),
 }
 
 /// What a thread is given at its start.
@@ -115,10 +97,13 @@ pub(crate) struct ThreadContext {
     pub(crate) committer: Arc<str>,
     /// Decides the order in which what is ready is polled; `None`: first in, first out.
     pub(crate) seed: Option<u64>,
+    /// Shows others what the thread is doing.
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 enum State {
-    Recovering(LocalFuture<Result<Recovered>>),
+    /// The recovery, and the shards once they are whole.
+    Recovering(LocalFuture<Result<Recovered>>, Whole),
     Running(Running),
     /// Recovery found something that only a person can decide.
     Refused(String),
@@ -148,6 +133,8 @@ pub(crate) struct WorkerThread {
     stopping: Vec<Stopping>,
     /// Records to be passed over, of tasks that do not run here yet.
     skips: Vec<(TopicPartition, Offset)>,
+    /// Agents that are to take no events, also in tasks that come.
+    paused: BTreeSet<Arc<str>>,
     next_key: TaskKey,
     ready: Arc<ReadyQueue>,
     touched: Touched,
@@ -184,6 +171,7 @@ impl WorkerThread {
             tasks: BTreeMap::new(),
             stopping: Vec::new(),
             skips: Vec::new(),
+            paused: BTreeSet::new(),
             next_key: 0,
             ready: Arc::default(),
             touched: Touched::default(),
@@ -281,8 +269,16 @@ impl WorkerThread {
             }
             Command::Skip(partition, offset) => self.skip((partition, offset)),
             Command::Resume => self.resume(),
+            Command::Agent(agent, order) => self.order(agent, order),
             Command::Status(answer) => {
                 let _ = answer.send(self.tasks.values().map(Task::status).collect());
+            }
+            Command::Agents(answer) => {
+                let _ = answer.send(self.lanes());
+            }
+            Command::Look(task, look) => {
+                let shard = self.shard(&task, look.table());
+                look.at(shard);
             }
             Command::Dump(table, answer) => {
                 let _ = answer.send(self.dump(&table));
@@ -300,13 +296,15 @@ impl WorkerThread {
         for (id, assignment) in tasks {
             let key = self.next_key;
             self.next_key += 1;
-            let recovery = Box::pin(recover(self.context.recovery.clone(), id.clone()));
+            self.context.pulse.gain(key, id.clone());
+            let whole = Whole::default();
+            let recovery = recover(self.context.recovery.clone(), id.clone(), Rc::clone(&whole));
             self.tasks.insert(
                 key,
                 Task {
                     id,
                     assignment,
-                    state: State::Recovering(recovery),
+                    state: State::Recovering(Box::pin(recovery), whole),
                 },
             );
             self.ready.waker(Token::Recovery(key)).wake();
@@ -316,10 +314,15 @@ impl WorkerThread {
     /// Drops tasks with all that they did since their last epoch was cut.
     fn forget(&mut self, keys: &BTreeSet<TaskKey>) {
         for key in keys {
-            self.tasks.remove(key);
-            self.agenda.forget(*key);
+            self.remove(*key);
         }
         self.outputs.borrow_mut().forget(keys);
+    }
+
+    fn remove(&mut self, key: TaskKey) {
+        self.tasks.remove(&key);
+        self.agenda.forget(key);
+        self.context.pulse.give_up(key);
     }
 
     fn stop(&mut self, ids: &[TaskId], deadline: Duration, done: oneshot::Sender<bool>) {
@@ -331,6 +334,7 @@ impl WorkerThread {
             }
             // What does not run yet has nothing to store.
             let State::Running(running) = &mut task.state else {
+                self.context.pulse.give_up(*key);
                 return false;
             };
             running.drain();
@@ -364,10 +368,71 @@ impl WorkerThread {
             match &mut task.state {
                 State::Running(running) => running.resume(),
                 State::Refused(_) => again.push((task.id.clone(), task.assignment)),
-                State::Recovering(_) => {}
+                State::Recovering(..) => {}
             }
         }
         self.start(again);
+    }
+
+    fn order(&mut self, agent: Arc<str>, order: AgentOrder) {
+        for task in self.tasks.values_mut() {
+            if let State::Running(running) = &mut task.state {
+                running.order(&agent, order);
+            }
+        }
+        match order {
+            AgentOrder::Pause => self.paused.insert(agent),
+            AgentOrder::Resume => self.paused.remove(&agent),
+            AgentOrder::Restart => false,
+        };
+    }
+
+    /// How the lanes of all tasks here are.
+    fn lanes(&self) -> Vec<LaneStatus> {
+        let mut lanes = Vec::new();
+        for task in self.tasks.values() {
+            let state = match &task.state {
+                State::Running(running) => {
+                    running.lanes(&mut lanes);
+                    continue;
+                }
+                State::Recovering(..) => LaneState::Recovering,
+                State::Refused(reason) => LaneState::Parked(reason.clone()),
+            };
+            let of_task = self.context.recovery.lanes(&task.id);
+            lanes.extend(of_task.into_iter().map(|(agent, lane)| LaneStatus {
+                agent,
+                task: task.id.clone(),
+                lane,
+                taken: 0,
+                state: state.clone(),
+            }));
+        }
+        lanes
+    }
+
+    /// A task's part of a table, if it can be looked at.
+    fn shard(&self, id: &TaskId, table: &str) -> Result<Rc<dyn AnyShard>> {
+        let task = self.tasks.values().find(|task| task.id == *id);
+        let shards = match task.map(|task| &task.state) {
+            Some(State::Running(running)) => &running.core.shards,
+            Some(State::Recovering(_, whole)) => whole.get().ok_or_else(|| {
+                let what = format!("table {table} is still being recovered in task {id}");
+                Error::new(ErrorKind::Unavailable, what)
+            })?,
+            Some(State::Refused(reason)) => {
+                let what = format!("table {table} cannot be read, task {id} is parked: {reason}");
+                return Err(Error::new(ErrorKind::Unavailable, what));
+            }
+            None => {
+                let what = format!("task {id} with its part of table {table} has just left");
+                return Err(Error::new(ErrorKind::Lost, what));
+            }
+        };
+        let shard = shards.iter().find(|shard| shard.table() == table);
+        shard
+            .map(Rc::clone)
+            .ok_or_else(|| Error::config(format!("task {id} has no table {table}")))
     }
 
     fn dump(&self, table: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -412,8 +477,12 @@ impl WorkerThread {
         }
         match (&mut task.state, token) {
             (State::Running(running), Token::Source(_, index)) => running.poll_source(index),
-            (State::Running(running), Token::Lane(_, index)) => running.poll_lane(index, now),
-            (State::Recovering(recovery), Token::Recovery(_)) => {
+            (State::Running(running), Token::Lane(_, index)) => {
+                self.context.pulse.enter(key, index, now);
+                running.poll_lane(index, now);
+                self.context.pulse.leave();
+            }
+            (State::Recovering(recovery, _), Token::Recovery(_)) => {
                 let waker = self.ready.waker(token);
                 let polled = recovery.as_mut().poll(&mut Context::from_waker(&waker));
                 if let Poll::Ready(recovered) = polled {
@@ -428,7 +497,7 @@ impl WorkerThread {
 impl Task {
     fn status(&self) -> TaskStatus {
         let (state, retired) = match &self.state {
-            State::Recovering(_) => (TaskState::Recovering, 0),
+            State::Recovering(..) => (TaskState::Recovering, 0),
             State::Refused(reason) => (TaskState::Parked(reason.clone()), 0),
             State::Running(running) => {
                 let state = match running.parked() {
@@ -446,11 +515,11 @@ impl Task {
                 .iter()
                 .map(|source| source.partition.clone())
                 .collect(),
-            State::Recovering(_) | State::Refused(_) => Vec::new(),
+            State::Recovering(..) | State::Refused(_) => Vec::new(),
         };
         let uncommitted = match &self.state {
             State::Running(running) => running.core.is_uncommitted(),
-            State::Recovering(_) | State::Refused(_) => false,
+            State::Recovering(..) | State::Refused(_) => false,
         };
         TaskStatus {
             task: self.id.clone(),

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex};
-use crate::{FailurePolicy, Result, table::TableDef, topic::TopicShared};
+use crate::{FailurePolicy, Result, failure::OnError, table::TableDef, topic::TopicShared};
 
 /// A boxed future that stays on its thread.
 pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -41,6 +41,8 @@ pub(crate) struct AgentDef {
     /// Its lanes take events as they come, not by key.
     pub(crate) unordered: bool,
     pub(crate) policy: FailurePolicy,
+    /// Is told of its failures.
+    pub(crate) on_error: Option<OnError>,
     /// The tables it writes, by their place in the application.
     pub(crate) tables: Vec<usize>,
     /// The topics it is known to send to.
@@ -155,6 +157,13 @@ impl AppDef {
             }
         }
         found
+    }
+
+    /// The lanes of each task of `sub`, in their order: the agent, and which of its lanes.
+    pub(crate) fn lanes(&self, sub: &SubTopologyDef) -> Vec<(&Arc<str>, u32)> {
+        let agents = sub.agents.iter().map(|&agent| &self.agents[agent]);
+        let lanes = agents.flat_map(|agent| (0..agent.concurrency).map(|lane| (&agent.name, lane)));
+        lanes.collect()
     }
 
     /// Cuts the application into sub-topologies, in the order of their names.

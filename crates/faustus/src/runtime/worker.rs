@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -21,14 +22,17 @@ use super::{
     ownership::Ownership,
     plan::Plan,
     recovery::RecoveryContext,
+    routes::Routes,
     spawn::{Spawn, Spawned, within},
-    thread::{Command, TaskStatus, ThreadContext, WorkerThread},
+    status::{LaneState, LaneStatus, Pulse, TaskState, TaskStatus},
+    thread::{AgentOrder, Command, ThreadContext, WorkerThread},
     topology::{AppDef, LocalFuture},
 };
 use crate::{
     Error, ErrorKind, Guarantee, Result, Settings,
     client::Client,
     membership::{Assigned, Group, GroupDriver, GroupEvent, MemberConfig, TaskId, classic_group},
+    table::TableReader,
 };
 
 /// What a worker works with.
@@ -56,14 +60,29 @@ pub enum Ended {
 }
 
 /// The answers of all threads, to be waited for by who asked: a thread may hang.
-pub(crate) type Answers<T> = Vec<oneshot::Receiver<Vec<T>>>;
+pub(crate) type Answers<T> = Vec<Answer<T>>;
+
+/// The answer of a thread.
+pub(crate) struct Answer<T> {
+    pub(crate) answer: oneshot::Receiver<Vec<T>>,
+    /// What can be said if it does not come.
+    pub(crate) instead: Box<dyn FnOnce() -> Vec<T> + Send>,
+}
+
+impl<T> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
 
 /// Asks of people, for a running worker.
 #[derive(Debug)]
 pub(crate) enum Request {
     Skip(TopicPartition, Offset),
     Resume,
+    Agent(Arc<str>, AgentOrder),
     Status(oneshot::Sender<Answers<TaskStatus>>),
+    Agents(oneshot::Sender<Answers<LaneStatus>>),
     Dump(Arc<str>, oneshot::Sender<Answers<(Vec<u8>, Vec<u8>)>>),
     Shutdown,
 }
@@ -74,13 +93,15 @@ struct Thread {
     /// Its committer, which ends after it.
     committed: Spawned,
     tasks: Vec<TaskId>,
+    pulse: Arc<Pulse>,
 }
 
 /// Runs `def` until a shutdown is asked for or something fails that nobody here can mend.
 ///
 /// # Errors
 ///
-/// Mistakes of the description, a log that cannot be reached, the end of a thread.
+/// Mistakes of the description, a log that cannot be reached, the end of a thread, a failure whose
+/// policy is to stop.
 pub(crate) async fn run(
     def: Arc<AppDef>,
     env: Environment,
@@ -100,6 +121,9 @@ pub(crate) async fn run(
     );
     let group: Arc<dyn Group> = Arc::new(group);
     let ownership = Arc::new(Ownership::default());
+    let routes = Arc::new(Routes::default());
+    open_tables(&def, &plan, &routes);
+    let (stop, stops) = mpsc::unbounded_channel();
     let recovery = RecoveryContext {
         def: Arc::clone(&def),
         plan: Arc::clone(&plan),
@@ -108,10 +132,12 @@ pub(crate) async fn run(
         group: Arc::clone(&group),
         ownership: Arc::clone(&ownership),
         clock: Arc::clone(&env.clock),
+        spawn: Arc::clone(&env.spawn),
         stores: env.stores.clone(),
         room: Arc::default(),
         committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
+        stop,
     };
     let leadership = Arc::new(Leadership::new(
         &def.name,
@@ -123,13 +149,16 @@ pub(crate) async fn run(
         group,
         leadership,
         ownership,
+        routes,
+        recovery,
+        stops,
         threads: Vec::new(),
         assignment: 0,
         clock: Arc::clone(&env.clock),
         drain: env.settings.drain_timeout,
     };
     // Producers first: they end what a predecessor of the same name left open.
-    control.start_threads(&env, &recovery).await?;
+    control.start_threads(&env).await?;
     let begun = background.begin(&mut requests).await;
     let (result, membership) = match begun {
         Ok(Some(held)) => {
@@ -146,17 +175,32 @@ pub(crate) async fn run(
             }
             (result, Some(membership))
         }
-        Ok(None) => (Ok(Ended::Drained), None),
+        Ok(None) => (Ok((Ended::Drained, None)), None),
         Err(error) => (Err(error), None),
     };
-    let all_committed = matches!(result, Ok(Ended::Drained));
+    let all_committed = matches!(result, Ok((Ended::Drained, _)));
     control.end_threads(all_committed).await;
     if let Some(membership) = membership {
         membership.end().await;
     }
     background.stop().await;
     drop(sending);
-    result
+    match result? {
+        (_, Some(reason)) => Err(reason),
+        (ended, None) => Ok(ended),
+    }
+}
+
+/// Lets the handles of tables be read.
+fn open_tables(def: &AppDef, plan: &Plan, routes: &Arc<Routes>) {
+    for (index, table) in def.tables.iter().enumerate() {
+        let sub = plan.subs.iter().find(|sub| sub.def.tables.contains(&index));
+        let home = sub.map(|sub| (Arc::clone(&sub.def.name), sub.partitions));
+        table.reader.get_or_init(|| TableReader {
+            routes: Arc::clone(routes),
+            home,
+        });
+    }
 }
 
 /// The member of the group, which runs on its own.
@@ -215,6 +259,10 @@ struct Control {
     group: Arc<dyn Group>,
     leadership: Arc<Leadership>,
     ownership: Arc<Ownership>,
+    routes: Arc<Routes>,
+    recovery: RecoveryContext,
+    /// Why the worker is to stop, from tasks whose policy wants that.
+    stops: mpsc::UnboundedReceiver<Error>,
     threads: Vec<Thread>,
     assignment: u64,
     clock: Arc<dyn Clock>,
@@ -223,8 +271,8 @@ struct Control {
 }
 
 impl Control {
-    async fn start_threads(&mut self, env: &Environment, recovery: &RecoveryContext) -> Result<()> {
-        let settings = &env.settings;
+    async fn start_threads(&mut self, env: &Environment) -> Result<()> {
+        let (settings, recovery) = (&env.settings, &self.recovery);
         for index in 0..settings.threads.max(1) {
             let committer_id = match settings.guarantee {
                 Guarantee::ExactlyOnce => format!("{}{index}", recovery.committers),
@@ -244,6 +292,7 @@ impl Control {
                 written: Vec::new(),
             };
             committer.prepare().await?;
+            let pulse = Arc::new(Pulse::default());
             let context = ThreadContext {
                 recovery: recovery.clone(),
                 clock: Arc::clone(&env.clock),
@@ -253,6 +302,7 @@ impl Control {
                 identity: identity(env.seed, index),
                 committer: committer_id.into(),
                 seed: env.seeded_order.then_some(env.seed ^ index as u64),
+                pulse: Arc::clone(&pulse),
             };
             let (commands, commanded) = mpsc::unbounded_channel();
             let (epochs, to_commit) = mpsc::unbounded_channel();
@@ -275,16 +325,19 @@ impl Control {
                 done,
                 committed,
                 tasks: Vec::new(),
+                pulse,
             });
         }
         Ok(())
     }
 
+    /// Serves until a shutdown is asked for, or a failure has the worker stop: then it tells why.
     async fn serve(
         &mut self,
         requests: &mut mpsc::UnboundedReceiver<Request>,
         background: &mut Background,
-    ) -> Result<Ended> {
+    ) -> Result<(Ended, Option<Error>)> {
+        let mut reason = None;
         loop {
             let event = tokio::select! {
                 biased;
@@ -295,6 +348,10 @@ impl Control {
                     }
                     continue;
                 }
+                Some(stop) = self.stops.recv() => {
+                    reason = Some(stop);
+                    break;
+                }
                 ended = first_ended(&mut self.threads) => {
                     return Err(Error::new(ErrorKind::Lost, format!("worker thread {ended} ended unexpectedly")));
                 }
@@ -303,13 +360,17 @@ impl Control {
             };
             match event {
                 GroupEvent::Assigned(Assigned {
-                    added, generation, ..
+                    added,
+                    generation,
+                    peers,
+                    ..
                 }) => {
                     let (leads, added) = self.without_leader(added);
                     tracing::info!(generation, tasks = added.len(), "tasks assigned");
                     if leads {
                         self.leadership.gain();
                     }
+                    self.routes.meet(peers);
                     self.assign(&added);
                     background.assigned(&added);
                 }
@@ -342,7 +403,8 @@ impl Control {
         let finished = self.stop(&mine).await;
         background.revoked(&mine).await;
         self.leave().await;
-        Ok(if finished { Ended::Drained } else { Ended::Cut })
+        let ended = if finished { Ended::Drained } else { Ended::Cut };
+        Ok((ended, reason))
     }
 
     fn tasks(&self) -> Vec<TaskId> {
@@ -382,11 +444,23 @@ impl Control {
                 self.tell_all(|| Command::Skip(partition.clone(), offset));
             }
             Request::Resume => self.tell_all(|| Command::Resume),
+            Request::Agent(agent, order) => {
+                self.tell_all(|| Command::Agent(Arc::clone(&agent), order));
+            }
             Request::Status(answer) => {
-                let _ = answer.send(self.ask_all(Command::Status));
+                let answers = self.ask_all(Command::Status, |thread| {
+                    let tasks = thread.tasks.clone();
+                    Box::new(move || tasks.into_iter().map(blocked).collect())
+                });
+                let _ = answer.send(answers);
+            }
+            Request::Agents(answer) => {
+                let answers = self.ask_all(Command::Agents, |thread| self.blocked_lanes(thread));
+                let _ = answer.send(answers);
             }
             Request::Dump(table, answer) => {
-                let answers = self.ask_all(|to| Command::Dump(Arc::clone(&table), to));
+                let ask = |to| Command::Dump(Arc::clone(&table), to);
+                let answers = self.ask_all(ask, |_| Box::new(Vec::new));
                 let _ = answer.send(answers);
             }
             Request::Shutdown => {}
@@ -399,13 +473,49 @@ impl Control {
         }
     }
 
-    fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<Vec<T>>) -> Command) -> Answers<T> {
+    fn ask_all<T>(
+        &self,
+        command: impl Fn(oneshot::Sender<Vec<T>>) -> Command,
+        instead: impl Fn(&Thread) -> Box<dyn FnOnce() -> Vec<T> + Send>,
+    ) -> Answers<T> {
         let ask = |thread: &Thread| {
             let (to, answer) = oneshot::channel();
             let _ = thread.commands.send(command(to));
-            answer
+            let instead = instead(thread);
+            Answer { answer, instead }
         };
         self.threads.iter().map(ask).collect()
+    }
+
+    /// What can be said of a thread's lanes while it does not answer: which of them it polls.
+    fn blocked_lanes(&self, thread: &Thread) -> Box<dyn FnOnce() -> Vec<LaneStatus> + Send> {
+        let tasks = thread.tasks.iter();
+        let lanes: Vec<_> = tasks
+            .map(|task| (task.clone(), self.recovery.lanes(task)))
+            .collect();
+        let (pulse, clock) = (Arc::clone(&thread.pulse), Arc::clone(&self.clock));
+        Box::new(move || {
+            let polled = pulse.polled();
+            let mut statuses = Vec::new();
+            for (task, lanes) in lanes {
+                for (index, (agent, lane)) in lanes.into_iter().enumerate() {
+                    let since = polled.as_ref().and_then(|(of, polled, since)| {
+                        (*of == task && *polled == index).then_some(*since)
+                    });
+                    let state = since.map_or(LaneState::Blocked, |since| LaneState::Blocking {
+                        since: super::status::wall(&*clock, since),
+                    });
+                    statuses.push(LaneStatus {
+                        agent,
+                        task: task.clone(),
+                        lane,
+                        taken: 0,
+                        state,
+                    });
+                }
+            }
+            statuses
+        })
     }
 
     /// Gives each task to the thread that has the fewest.
@@ -427,6 +537,7 @@ impl Control {
             by_thread.entry(index).or_default().push(task.clone());
         }
         for (index, tasks) in by_thread {
+            self.routes.gain(&tasks, &self.threads[index].commands);
             let _ = self.threads[index].commands.send(Command::Start {
                 tasks,
                 assignment: self.assignment,
@@ -438,6 +549,7 @@ impl Control {
     /// off.
     async fn stop(&mut self, tasks: &[TaskId]) -> bool {
         let deadline = self.clock.monotonic() + self.drain;
+        self.routes.give_up(tasks);
         let wanted: HashSet<&TaskId> = tasks.iter().collect();
         let mut waits = Vec::new();
         for thread in &mut self.threads {
@@ -479,6 +591,7 @@ impl Control {
     fn lose(&mut self) {
         self.leadership.lose();
         self.ownership.lose_all();
+        self.routes.lose_all();
         let assignment = self.assignment;
         for thread in &mut self.threads {
             thread.tasks.clear();
@@ -501,6 +614,17 @@ impl Control {
             _ = join_all(ends) => {}
             () = patience => tracing::error!("a worker thread is blocked and is left behind"),
         }
+    }
+}
+
+/// What can be said of a task whose thread does not answer.
+fn blocked(task: TaskId) -> TaskStatus {
+    TaskStatus {
+        task,
+        state: TaskState::Blocked,
+        sources: Vec::new(),
+        retired: 0,
+        uncommitted: true,
     }
 }
 

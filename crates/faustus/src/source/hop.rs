@@ -7,7 +7,8 @@ use faustus_core::Codec;
 
 use super::{Decoder, Input, Source};
 use crate::{
-    AgentBuilder, AgentSpec, FailurePolicy, Result, Stream, Topic, runtime::AppDef,
+    AgentBuilder, AgentSpec, Result, Stream, Topic,
+    runtime::{AgentDef, AppDef},
     topic::TopicShared,
 };
 
@@ -36,12 +37,13 @@ impl<'a> Hops<'a> {
     }
 
     /// What is known once the agent is described: those on the way to it fail and wait as it does.
-    pub(crate) fn finish(self, policy: FailurePolicy, concurrency: u32) {
+    pub(crate) fn finish(self, described: &AgentDef) {
         for Added { agent, waits } in self.added {
             let agent = &mut self.def.agents[agent];
-            agent.policy = policy;
+            agent.policy = described.policy.clone();
+            agent.on_error.clone_from(&described.on_error);
             if waits {
-                agent.concurrency = concurrency;
+                agent.concurrency = described.concurrency;
             }
         }
     }

@@ -152,7 +152,7 @@ impl Relay {
 
 async fn is_skipped(name: &str, bad: Bad) {
     both(name, async |name, guarantee| {
-        let relay = Relay::new(name, guarantee, FailurePolicy::Skip, bad).await;
+        let relay = Relay::new(name, guarantee, FailurePolicy::skip(), bad).await;
         relay.outside.settle(&[&relay.worker]).await;
         relay.check_good(name, guarantee).await;
     })
@@ -171,7 +171,7 @@ async fn an_event_whose_output_is_too_large_is_skipped_alone() {
 
 async fn is_parked(name: &str, policy: FailurePolicy, bad: Bad) {
     both(name, async |name, guarantee| {
-        let relay = Relay::new(name, guarantee, policy, bad).await;
+        let relay = Relay::new(name, guarantee, policy.clone(), bad).await;
         let worker = &relay.worker;
         until(async || {
             let parked = worker.parked().await;
@@ -194,28 +194,25 @@ async fn is_parked(name: &str, policy: FailurePolicy, bad: Bad) {
 }
 
 fn retry() -> FailurePolicy {
-    FailurePolicy::Retry {
-        max: 3,
-        backoff: Duration::from_millis(100),
-    }
+    FailurePolicy::retry(3, Duration::from_millis(100))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_output_lacks_a_key_is_parked_until_it_is_skipped() {
     is_parked("no-key-retry", retry(), Bad::NoKey).await;
-    is_parked("no-key-park", FailurePolicy::Park, Bad::NoKey).await;
+    is_parked("no-key-park", FailurePolicy::park(), Bad::NoKey).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_output_is_too_large_is_parked_until_it_is_skipped() {
     is_parked("too-large-retry", retry(), Bad::TooLarge).await;
-    is_parked("too-large-park", FailurePolicy::Park, Bad::TooLarge).await;
+    is_parked("too-large-park", FailurePolicy::park(), Bad::TooLarge).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outputs_that_are_too_large_only_together_all_come_through() {
     both("together", async |name, guarantee| {
-        let policy = FailurePolicy::Skip;
+        let policy = FailurePolicy::skip();
         let relay = Relay::new(name, guarantee, policy, Bad::TooLargeTogether).await;
         let many = || (0..100).map(|i| format!("{i:0200}"));
         let sent = many().map(|event| ("k", format!("{event:?}")));

@@ -123,7 +123,7 @@ const BOTH: [(&str, Taken); 2] = [
 async fn events_that_send_to_a_forbidden_topic_are_skipped_alone() {
     for (what, taken) in BOTH {
         both(&format!("{what}-skip"), async |name, guarantee| {
-            let test = Test::new(name, guarantee, FailurePolicy::Skip, taken).await;
+            let test = Test::new(name, guarantee, FailurePolicy::skip(), taken).await;
             test.outside.settle(&[&test.worker]).await;
             test.check_good(guarantee).await;
         })
@@ -133,7 +133,7 @@ async fn events_that_send_to_a_forbidden_topic_are_skipped_alone() {
 
 async fn are_parked(name: &str, policy: FailurePolicy, taken: Taken) {
     both(name, async |name, guarantee| {
-        let test = Test::new(name, guarantee, policy, taken).await;
+        let test = Test::new(name, guarantee, policy.clone(), taken).await;
         test.parked().await;
         for (partition, offset) in &test.bad {
             test.worker.handle.skip(partition, *offset);
@@ -146,13 +146,10 @@ async fn are_parked(name: &str, policy: FailurePolicy, taken: Taken) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_send_to_a_forbidden_topic_are_parked_until_they_are_skipped() {
-    let retry = FailurePolicy::Retry {
-        max: 3,
-        backoff: Duration::from_millis(100),
-    };
+    let retry = FailurePolicy::retry(3, Duration::from_millis(100));
     for (what, taken) in BOTH {
-        are_parked(&format!("{what}-retry"), retry, taken).await;
-        are_parked(&format!("{what}-park"), FailurePolicy::Park, taken).await;
+        are_parked(&format!("{what}-retry"), retry.clone(), taken).await;
+        are_parked(&format!("{what}-park"), FailurePolicy::park(), taken).await;
     }
 }
 
@@ -160,7 +157,7 @@ async fn events_that_send_to_a_forbidden_topic_are_parked_until_they_are_skipped
 async fn a_parked_event_goes_on_when_its_topic_is_permitted() {
     for (what, taken) in BOTH {
         both(&format!("{what}-permitted"), async |name, guarantee| {
-            let test = Test::new(name, guarantee, FailurePolicy::Park, taken).await;
+            let test = Test::new(name, guarantee, FailurePolicy::park(), taken).await;
             test.parked().await;
             give_back(&test.closed).await;
             until(async || {

@@ -124,10 +124,7 @@ fn app(seed: u64, failing: u64) -> App<Bank> {
     let refunds = app.topic::<Order>("bank-refunds").partitions(4);
     let audit = app.topic::<Total>("bank-audit").partitions(2);
     let (totals, counts) = (app.table("totals"), app.table("counts"));
-    let patient = FailurePolicy::Retry {
-        max: 1000,
-        backoff: Duration::from_millis(1),
-    };
+    let patient = FailurePolicy::retry(1000, Duration::from_millis(1));
     app.with_state(Bank {
         totals: totals.clone(),
         counts: counts.clone(),
@@ -138,14 +135,14 @@ fn app(seed: u64, failing: u64) -> App<Bank> {
         a.concurrency(3)
             .table(&totals)
             .sink(&audit)
-            .on_failure(patient)
+            .on_failure(patient.clone())
             .run(on_order)
     })
     .agent("on-refund", &refunds, |a| {
         a.concurrency(3)
             .table(&totals)
             .sink(&audit)
-            .on_failure(patient)
+            .on_failure(patient.clone())
             .run(on_refund)
     })
     .agent("count", &refunds, |a| {

@@ -18,10 +18,7 @@ use crate::{
 };
 
 fn retry(max: u32) -> FailurePolicy {
-    FailurePolicy::Retry {
-        max,
-        backoff: Duration::from_millis(100),
-    }
+    FailurePolicy::retry(max, Duration::from_millis(100))
 }
 
 #[test]
@@ -43,7 +40,7 @@ fn a_skipped_event_leaves_nothing_behind() {
         let controls = Controls::default();
         controls.fail("b", 1);
         let _worker = cluster.worker(
-            flow_with(&controls, 1, FailurePolicy::Skip),
+            flow_with(&controls, 1, FailurePolicy::skip()),
             settings(guarantee),
         );
         send(&cluster, &["a", "b", "a"]).await;
@@ -57,7 +54,7 @@ fn a_skipped_event_leaves_nothing_behind() {
 fn a_panic_is_a_failure_like_any_other() {
     for_seeds(async |cluster, guarantee| {
         let _worker = cluster.worker(
-            flow_with(&Controls::default(), 1, FailurePolicy::Skip),
+            flow_with(&Controls::default(), 1, FailurePolicy::skip()),
             settings(guarantee),
         );
         send(&cluster, &["a"]).await;
@@ -183,7 +180,7 @@ async fn compacted(cluster: &faustus::testing::Cluster) {
 fn an_event_whose_output_the_log_refuses_meets_its_policy_skip() {
     for_seeds(async |cluster, guarantee| {
         compacted(&cluster).await;
-        let _worker = cluster.worker(dropper(FailurePolicy::Skip), settings(guarantee));
+        let _worker = cluster.worker(dropper(FailurePolicy::skip()), settings(guarantee));
         for value in ["one", "bad", "two"] {
             cluster.send("events", "k", &value.to_owned()).await;
         }
@@ -196,10 +193,10 @@ fn an_event_whose_output_the_log_refuses_meets_its_policy_skip() {
 
 #[test]
 fn an_event_whose_output_the_log_refuses_is_parked_after_its_retries() {
-    for policy in [retry(3), FailurePolicy::Park] {
+    for policy in [retry(3), FailurePolicy::park()] {
         for_seeds(async |cluster, guarantee| {
             compacted(&cluster).await;
-            let worker = cluster.worker(dropper(policy), settings(guarantee));
+            let worker = cluster.worker(dropper(policy.clone()), settings(guarantee));
             let mut bad = None;
             for value in ["one", "bad", "two"] {
                 let json = format!("{value:?}");
@@ -294,7 +291,7 @@ fn an_event_whose_reply_is_too_long_fails_even_if_the_agent_goes_on() {
         let boasts = app.topic::<String>("boasts").partitions(1);
         let table = app.table("counts");
         let app = app.with_state(table.clone());
-        let policy = FailurePolicy::Skip;
+        let policy = FailurePolicy::skip();
         let app = app.agent("boast", &events, |a| {
             a.table(&table).sink(&boasts).on_failure(policy).run(boast)
         });
@@ -339,10 +336,7 @@ fn an_event_to_be_tried_again_is_not_completed_by_an_instance_that_ends() {
         let app = App::new("impatient");
         let events = app.topic::<String>("events").partitions(1);
         let topic = app.topic::<String>("compacted").partitions(1);
-        let patient = FailurePolicy::Retry {
-            max: 5,
-            backoff: Duration::from_secs(3),
-        };
+        let patient = FailurePolicy::retry(5, Duration::from_secs(3));
         let app = app
             .with_state((topic, Arc::default()))
             .agent("impatient", &events, |a| {

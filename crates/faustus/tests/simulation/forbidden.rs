@@ -114,16 +114,13 @@ const GOOD: [(&str, u64); 3] = [("aa", 2), ("b", 2), ("d", 1)];
 const ALL: [(&str, u64); 5] = [("aa", 2), ("b", 2), ("cc", 1), ("closed", 1), ("d", 1)];
 
 fn retry(max: u32) -> FailurePolicy {
-    FailurePolicy::Retry {
-        max,
-        backoff: Duration::from_millis(100),
-    }
+    FailurePolicy::retry(max, Duration::from_millis(100))
 }
 
 #[test]
 fn an_event_that_sends_to_a_forbidden_topic_is_skipped_alone() {
     for_seeds(async |cluster, guarantee| {
-        let (worker, _) = start(&cluster, FailurePolicy::Skip, guarantee).await;
+        let (worker, _) = start(&cluster, FailurePolicy::skip(), guarantee).await;
         cluster.settle().await;
         check_counted(&cluster, &worker, guarantee, &GOOD).await;
         assert!(came(&cluster, "closed").await.is_empty());
@@ -132,9 +129,9 @@ fn an_event_that_sends_to_a_forbidden_topic_is_skipped_alone() {
 
 #[test]
 fn a_record_is_passed_over_whenever_that_is_asked() {
-    for policy in [retry(3), FailurePolicy::Park] {
+    for policy in [retry(3), FailurePolicy::park()] {
         for_seeds(async |cluster, guarantee| {
-            let (worker, bad) = start(&cluster, policy, guarantee).await;
+            let (worker, bad) = start(&cluster, policy.clone(), guarantee).await;
             worker.faults().delay_all(Duration::from_millis(20));
             // Before it comes, in flight, completed, about to be refused, parked.
             let moment = Duration::from_millis(cluster.seed() * 11);
@@ -150,9 +147,9 @@ fn a_record_is_passed_over_whenever_that_is_asked() {
 
 #[test]
 fn an_event_that_sends_to_a_forbidden_topic_is_parked_until_it_is_skipped() {
-    for policy in [retry(3), FailurePolicy::Park] {
+    for policy in [retry(3), FailurePolicy::park()] {
         for_seeds(async |cluster, guarantee| {
-            let (worker, bad) = start(&cluster, policy, guarantee).await;
+            let (worker, bad) = start(&cluster, policy.clone(), guarantee).await;
             for (partition, offset) in &bad {
                 cluster.settle().await;
                 check_parked(&worker, "closed is forbidden").await;
@@ -167,9 +164,9 @@ fn an_event_that_sends_to_a_forbidden_topic_is_parked_until_it_is_skipped() {
 
 #[test]
 fn what_came_before_an_event_that_is_parked_for_a_forbidden_topic_is_stored() {
-    for policy in [retry(3), FailurePolicy::Park] {
+    for policy in [retry(3), FailurePolicy::park()] {
         for_seeds(async |cluster, guarantee| {
-            let (worker, _) = start(&cluster, policy, guarantee).await;
+            let (worker, _) = start(&cluster, policy.clone(), guarantee).await;
             cluster.settle().await;
             check_parked(&worker, "closed is forbidden").await;
             let before = [("aa", 1), ("b", 1)];
@@ -180,9 +177,9 @@ fn what_came_before_an_event_that_is_parked_for_a_forbidden_topic_is_stored() {
 
 #[test]
 fn a_parked_event_goes_on_when_its_topic_is_permitted() {
-    for policy in [retry(3), FailurePolicy::Park] {
+    for policy in [retry(3), FailurePolicy::park()] {
         for_seeds(async |cluster, guarantee| {
-            let (worker, _) = start(&cluster, policy, guarantee).await;
+            let (worker, _) = start(&cluster, policy.clone(), guarantee).await;
             cluster.settle().await;
             check_parked(&worker, "closed is forbidden").await;
             worker.faults().clear();

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agents;
 mod basics;
 mod batches;
 mod chaos;
@@ -20,11 +21,13 @@ mod lifecycle;
 mod manual;
 mod offload;
 mod outcomes;
+mod policies;
 mod prefix;
 mod readers;
 mod scenario;
 mod sources;
 mod state;
 mod stores;
+mod table_handles;
 mod time;
 mod zombies;

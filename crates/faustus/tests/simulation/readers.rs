@@ -44,7 +44,7 @@ async fn right(State(two): State<Two>, mut events: Stream<String>) -> faustus::R
 }
 
 /// Two agents read `events`; `same`: they write the same table.
-fn two(failures: u32, same: bool, policies: [FailurePolicy; 2]) -> App<Two> {
+fn two(failures: u32, same: bool, [one, other]: [FailurePolicy; 2]) -> App<Two> {
     let app = App::new("two");
     let events = app.topic::<String>("events").partitions(1);
     let compacted = app.topic::<String>("compacted").partitions(1);
@@ -61,10 +61,10 @@ fn two(failures: u32, same: bool, policies: [FailurePolicy; 2]) -> App<Two> {
         failures: Arc::new(Mutex::new(failures)),
     })
     .agent("left", &events, |a| {
-        a.table(&left_table).on_failure(policies[0]).run(left)
+        a.table(&left_table).on_failure(one).run(left)
     })
     .agent("right", &events, |a| {
-        a.table(&right_table).on_failure(policies[1]).run(right)
+        a.table(&right_table).on_failure(other).run(right)
     })
 }
 
@@ -72,7 +72,7 @@ fn two(failures: u32, same: bool, policies: [FailurePolicy; 2]) -> App<Two> {
 fn an_agent_that_fails_undoes_nothing_of_another_that_reads_the_same_topic() {
     for same in [false, true] {
         for_seeds(async |cluster, guarantee| {
-            let policies = [FailurePolicy::default(); 2];
+            let policies = Default::default();
             let worker = cluster.worker(two(2, same, policies), settings(guarantee));
             for _ in 0..3 {
                 cluster.send("events", "k", &"a".to_owned()).await;
@@ -96,7 +96,7 @@ fn a_refused_record_is_blamed_on_the_agent_that_sent_it() {
             ..TopicConfig::default()
         };
         cluster.create_topic("compacted", 1, config).await;
-        let policies = [FailurePolicy::Park, FailurePolicy::Skip];
+        let policies = [FailurePolicy::park(), FailurePolicy::skip()];
         let worker = cluster.worker(two(0, false, policies), settings(guarantee));
         for value in ["a", "refused", "b"] {
             cluster.send("events", "k", &value.to_owned()).await;

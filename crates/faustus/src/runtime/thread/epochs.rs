@@ -24,7 +24,9 @@ use crate::{
     },
 };
 
-use super::{Parked, State, Task, TaskKey, ThreadContext, WorkerThread, agenda::Agenda};
+use super::{
+    AgentOrder, Parked, State, Task, TaskKey, ThreadContext, WorkerThread, agenda::Agenda,
+};
 
 /// An epoch is cut early when its outputs are that long.
 const EPOCH_BYTES: usize = 4 << 20;
@@ -152,6 +154,7 @@ impl WorkerThread {
                 }
                 self.tasks.remove(key);
                 self.agenda.forget(*key);
+                self.context.pulse.give_up(*key);
                 false
             });
             if stopping.tasks.is_empty() {
@@ -417,7 +420,10 @@ impl WorkerThread {
             })
             .collect();
         // What is to end ends here: it has nothing left to store.
-        self.tasks.retain(|key, _| !stopping.contains(key));
+        for key in stopping {
+            self.tasks.remove(&key);
+            self.context.pulse.give_up(key);
+        }
         for task in self.tasks.values_mut() {
             let State::Running(running) = &mut task.state else {
                 continue;
@@ -446,6 +452,9 @@ impl WorkerThread {
                 .context
                 .recovery
                 .run(core, &self.ready, self.context.task_bytes);
+            for agent in &self.paused {
+                running.order(agent, AgentOrder::Pause);
+            }
             if let Some(parked) = parked.filter(|parked| parked.record.is_none()) {
                 running.park(parked);
             }
@@ -473,11 +482,14 @@ impl WorkerThread {
                     &self.touched,
                     stream_time,
                 );
-                State::Running(self.context.recovery.run(
-                    core,
-                    &self.ready,
-                    self.context.task_bytes,
-                ))
+                let mut running =
+                    self.context
+                        .recovery
+                        .run(core, &self.ready, self.context.task_bytes);
+                for agent in &self.paused {
+                    running.order(agent, AgentOrder::Pause);
+                }
+                State::Running(running)
             }
             Err(error) => {
                 tracing::error!(task = %id, %error, "task parked: it cannot be recovered");

@@ -1,11 +1,15 @@
 //! A task at work: its source readers, its lanes and their instances.
 //!
+//! What becomes of failures is in `failures`, what people order and ask of agents in `agents`.
+//!
 //! A running task is made when recovery has ended and thrown away whole: by the end of its
 //! assignment, or by a rollback, after which another is made with the same shards from the
 //! committed offsets.
 
+mod agents;
+mod failures;
+
 use std::{
-    any::Any,
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
@@ -17,19 +21,23 @@ use std::{
 use faustus_core::{
     BoxFuture, Clock, Log, Offset, PartitionReader, ReadOptions, TopicPartition, TransportError,
 };
+use tokio::sync::mpsc;
 
 use crate::{
-    Error, ErrorKind, FailurePolicy, Result,
-    policy::Verdict,
+    Error, FailurePolicy, Result,
+    failure::OnError,
     runtime::{
         lane::{Inbox, LaneCore, Turn},
-        slots::Writer,
-        task::{Note, TaskCore},
+        task::TaskCore,
         topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
     },
 };
 
 use super::{ReadyQueue, Token};
+use failures::Retry;
+
+pub(crate) use agents::AgentOrder;
+pub(crate) use failures::{Parked, panicked};
 
 /// Instances that end by themselves without taking an event, until the task is parked.
 const MAX_IDLE_ENDS: u32 = 3;
@@ -68,6 +76,7 @@ struct Source {
 struct LaneSlot {
     core: Rc<LaneCore>,
     policy: FailurePolicy,
+    on_error: Option<OnError>,
     start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
     instance: Option<LocalFuture<Result>>,
     waker: Waker,
@@ -75,18 +84,12 @@ struct LaneSlot {
     started: bool,
     /// What the lane had taken when the instance started.
     taken_at_start: u64,
+    /// What the lane had taken when it was last polled, and the round in which it took that.
+    taken: (u64, Duration),
     idle_ends: u32,
     /// Failures of an instance without an event.
     lone_failures: u32,
-    retry_at: Option<Duration>,
-}
-
-/// Why a task stands still.
-#[derive(Clone, Debug)]
-pub(crate) struct Parked {
-    /// The record that cannot be processed, if it is one.
-    pub(crate) record: Option<(TopicPartition, Offset)>,
-    pub(crate) reason: String,
+    retry: Option<Retry>,
 }
 
 /// See the module.
@@ -97,8 +100,16 @@ pub(crate) struct Running {
     parked: Option<Parked>,
     draining: bool,
     limit: usize,
-    log: Arc<dyn Log>,
-    clock: Arc<dyn Clock>,
+    outside: Outside,
+}
+
+/// What a task needs of the world outside of its thread.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Stops the worker, for this reason.
+    pub(crate) stop: mpsc::UnboundedSender<Error>,
 }
 
 impl Running {
@@ -106,7 +117,7 @@ impl Running {
         def: &AppDef,
         sub: &SubTopologyDef,
         core: Rc<TaskCore>,
-        (log, clock): (&Arc<dyn Log>, &Arc<dyn Clock>),
+        outside: Outside,
         queue: &Arc<ReadyQueue>,
         limit: usize,
     ) -> Self {
@@ -134,22 +145,24 @@ impl Running {
                     Some(shared) => shared.clone(),
                     None => Inbox::default(),
                 };
-                let inputs = (Rc::clone(&inputs), inbox, Arc::clone(clock));
+                let inputs = (Rc::clone(&inputs), inbox, Arc::clone(&outside.clock));
                 let core = LaneCore::new(name, of, inputs, core, turn, waker.clone());
                 for topic in &agent.sources {
                     by_topic.entry(*topic).or_default().0.push(lanes.len());
                 }
                 lanes.push(LaneSlot {
                     core,
-                    policy: agent.policy,
+                    policy: agent.policy.clone(),
+                    on_error: agent.on_error.clone(),
                     start: Arc::clone(&agent.start),
                     instance: None,
                     waker,
                     started: false,
                     taken_at_start: 0,
+                    taken: (0, Duration::ZERO),
                     idle_ends: 0,
                     lone_failures: 0,
-                    retry_at: None,
+                    retry: None,
                 });
             }
         }
@@ -163,7 +176,7 @@ impl Running {
                 place,
                 partition: source.partition.clone(),
                 position: source.cut,
-                reader: Reader::Opening(open(log, &source.partition, source.cut)),
+                reader: Reader::Opening(open(&outside.log, &source.partition, source.cut)),
                 lanes,
                 agents,
                 waker,
@@ -179,8 +192,7 @@ impl Running {
             parked: None,
             draining: false,
             limit,
-            log: Arc::clone(log),
-            clock: Arc::clone(clock),
+            outside,
         }
     }
 
@@ -234,10 +246,10 @@ impl Running {
 
     fn source_failed(&mut self, index: usize, error: &TransportError) {
         let source = &mut self.sources[index];
-        let opening = open(&self.log, &source.partition, source.position);
+        let opening = open(&self.outside.log, &source.partition, source.position);
         if error.is_transient() {
             tracing::warn!(partition = %source.partition, %error, "reading goes on when the log is back");
-            let pause = self.clock.sleep(AGAIN);
+            let pause = self.outside.clock.sleep(AGAIN);
             source.reader = Reader::Opening(Box::pin(async move {
                 pause.await;
                 opening.await
@@ -259,10 +271,10 @@ impl Running {
     pub(crate) fn poll_lane(&mut self, index: usize, now: Duration) {
         let lane = &mut self.lanes[index];
         lane.core.serve_verdicts();
-        if lane.retry_at.is_some_and(|at| at > now) {
+        if lane.retry.as_ref().is_some_and(|retry| retry.at > now) {
             return;
         }
-        if lane.retry_at.take().is_some() {
+        if lane.retry.take().is_some() {
             lane.core.give_again();
         }
         lane.core.refill_budget();
@@ -283,6 +295,9 @@ impl Running {
         };
         let mut cx = Context::from_waker(&lane.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| instance.as_mut().poll(&mut cx)));
+        if lane.taken.0 != lane.core.taken() {
+            lane.taken = (lane.core.taken(), now);
+        }
         match polled {
             Ok(Poll::Pending) => {
                 // A parked lane keeps its failure until it is resumed.
@@ -334,149 +349,10 @@ impl Running {
         lane.core.wake();
     }
 
-    /// The event in flight failed, or the instance without one.
-    fn failed(&mut self, index: usize, error: &Error, now: Duration) {
-        let lane = &mut self.lanes[index];
-        lane.core.roll_back();
-        if self.draining {
-            // It is not completed, and so it is done again by whoever comes next.
-            lane.instance = None;
-            return;
-        }
-        let can_pass = !matches!(error.kind(), ErrorKind::Data | ErrorKind::Configuration);
-        let agent = Arc::clone(&lane.core.agent);
-        let parted = lane.core.part();
-        if parted > 0 {
-            // Which of them it was is known when each has been given alone.
-            tracing::warn!(%agent, events = parted, %error, "batch failed; its events are given one by one");
-            return;
-        }
-        let Some(event) = lane.core.current() else {
-            if lane.core.taken() > lane.taken_at_start {
-                lane.lone_failures = 0;
-            }
-            lane.lone_failures += 1;
-            match FailurePolicy::default().decide(lane.lone_failures, can_pass) {
-                Verdict::RetryAfter(wait) => {
-                    tracing::warn!(%agent, %error, "agent failed without an event; it starts again");
-                    lane.retry_at = Some(now + wait);
-                }
-                Verdict::Skip | Verdict::Park => {
-                    let reason = format!("agent {agent} failed without an event: {error}");
-                    self.park(Parked {
-                        record: None,
-                        reason,
-                    });
-                }
-            }
-            return;
-        };
-        let record = event.writer();
-        let partition = self.sources[record.source as usize].partition.clone();
-        let failures = self.core.count_failure(record);
-        let offset = record.offset;
-        match lane.policy.decide(failures, can_pass) {
-            Verdict::RetryAfter(wait) => {
-                tracing::warn!(%agent, %partition, %offset, failures, %error, "event failed; it is tried again");
-                if lane.instance.is_none() {
-                    lane.core.give_again();
-                }
-                lane.retry_at = Some(now + wait);
-            }
-            Verdict::Skip => {
-                tracing::error!(%agent, %partition, %offset, %error, "event failed and is skipped");
-                lane.core.skip();
-            }
-            Verdict::Park => {
-                lane.core.refuse_event(Error::clone(error));
-                let reason = format!("agent {agent} failed: {error}");
-                self.park(Parked {
-                    record: Some((partition, offset)),
-                    reason,
-                });
-            }
-        }
-    }
-
-    /// Lets no lane take another event.
-    pub(crate) fn park(&mut self, parked: Parked) {
-        let task = &self.core.id;
-        match &parked.record {
-            Some((partition, offset)) => {
-                tracing::error!(%task, at = %format_args!("{partition}@{offset}"), reason = %parked.reason, "task parked: fix the cause and resume, or skip the record");
-            }
-            None => {
-                tracing::error!(%task, reason = %parked.reason, "task parked: fix the cause and resume")
-            }
-        }
-        self.core.hold(true);
-        self.parked = Some(parked);
-    }
-
-    pub(crate) fn parked(&self) -> Option<&Parked> {
-        self.parked.as_ref()
-    }
-
-    /// Passes over a record, now or when it comes. Whether it is one of this task.
-    pub(crate) fn skip(&mut self, partition: &TopicPartition, offset: Offset) -> bool {
-        let Some(source) = self.sources.iter().find(|s| s.partition == *partition) else {
-            return false;
-        };
-        let record = |lane: &LaneCore| Writer {
-            source: source.place,
-            offset,
-            agent: lane.place,
-        };
-        let is_it = |lane: &LaneSlot| {
-            let current = lane.core.current();
-            current.is_some_and(|event| event.writer() == record(&lane.core))
-        };
-        let mut found = false;
-        for lane in self.lanes.iter_mut().filter(|lane| is_it(lane)) {
-            tracing::warn!(agent = %lane.core.agent, %partition, %offset, "record skipped as asked");
-            lane.instance = None;
-            lane.retry_at = None;
-            lane.core.skip();
-            found = true;
-        }
-        if !found {
-            for &lane in &source.lanes {
-                self.core.note(record(&self.lanes[lane].core), Note::Skip);
-            }
-        }
-        if self
-            .parked
-            .as_ref()
-            .is_some_and(|p| p.record == Some((partition.clone(), offset)))
-        {
-            self.resume();
-        }
-        true
-    }
-
-    /// Goes on after parking; a failed event is tried again.
-    pub(crate) fn resume(&mut self) {
-        if self.parked.take().is_none() {
-            return;
-        }
-        self.core.hold(false);
-        for lane in &mut self.lanes {
-            (lane.idle_ends, lane.lone_failures) = (0, 0);
-            if lane.core.current().is_some()
-                && (lane.instance.is_none() || lane.core.failure().is_some())
-            {
-                self.core.forgive(lane.core.current().as_ref());
-                lane.core.give_again();
-            }
-            lane.core.wake();
-        }
-        self.feed();
-    }
-
     /// Tells all lanes to end.
     pub(crate) fn drain(&mut self) {
         for lane in &mut self.lanes {
-            lane.retry_at = None;
+            lane.retry = None;
             lane.core.drain();
         }
         self.sources.clear();
@@ -522,21 +398,20 @@ impl Running {
 
     /// Whether something that failed waits to be tried again.
     pub(crate) fn is_retrying(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.retry_at.is_some())
+        self.lanes.iter().any(|lane| lane.retry.is_some())
     }
 
     /// The earliest moment at which a failed event is to be tried again; wakes what is due.
     pub(crate) fn next_retry(&self, now: Duration) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
         for lane in &self.lanes {
-            if lane.retry_at.is_some_and(|at| at <= now) {
-                lane.waker.wake_by_ref();
+            match &lane.retry {
+                Some(retry) if retry.at <= now => lane.waker.wake_by_ref(),
+                Some(retry) => next = Some(next.map_or(retry.at, |next| next.min(retry.at))),
+                None => {}
             }
         }
-        self.lanes
-            .iter()
-            .filter_map(|lane| lane.retry_at)
-            .filter(|at| *at > now)
-            .min()
+        next
     }
 }
 
@@ -573,18 +448,6 @@ fn turn_groups(def: &AppDef, sub: &SubTopologyDef) -> Vec<Option<usize>> {
 fn open(log: &Arc<dyn Log>, partition: &TopicPartition, from: Offset) -> Opening {
     let (log, partition) = (Arc::clone(log), partition.clone());
     Box::pin(async move { log.read(&partition, from, ReadOptions::default()).await })
-}
-
-/// The error that a panic is for whoever runs the user's code.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::new(
-        ErrorKind::Application,
-        format!("panic: {}", text.as_deref().unwrap_or("(no text)")),
-    )
 }
 
 impl std::fmt::Debug for Running {

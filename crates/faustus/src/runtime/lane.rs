@@ -271,14 +271,7 @@ impl LaneCore {
             };
         }
         if self.replay.get() {
-            if self.mode.get() == Mode::Paused {
-                return Poll::Pending;
-            }
-            self.replay.set(false);
-            // Whatever the instance did while the event was away belongs to nothing.
-            self.roll_back();
-            self.taken.set(self.taken.get() + 1);
-            return Poll::Ready(self.current.borrow().clone());
+            return self.take_again();
         }
         self.complete();
         self.collecting.set(false);
@@ -312,27 +305,45 @@ impl LaneCore {
             turn.busy.set(true);
         }
         *self.current.borrow_mut() = Some(event.clone());
-        match self.task.take_note(&event) {
-            None => {}
-            Some(Note::Skip) => {
-                self.complete();
-                return self.take_next();
-            }
-            Some(Note::DeadLetter(letter)) => {
-                if let Err(error) = letter.write(&event, &mut self.outputs.borrow_mut()) {
+        if let Some(note) = self.task.take_note(&event) {
+            return self.take_otherwise(&event, note);
+        }
+        self.taken.set(self.taken.get() + 1);
+        Poll::Ready(Some(event))
+    }
+
+    /// Gives the event in flight again.
+    #[cold]
+    fn take_again(&self) -> Poll<Option<InFlight>> {
+        if self.is_paused() {
+            return Poll::Pending;
+        }
+        self.replay.set(false);
+        // Whatever the instance did while the event was away belongs to nothing.
+        self.roll_back();
+        self.taken.set(self.taken.get() + 1);
+        Poll::Ready(self.current.borrow().clone())
+    }
+
+    /// Does with the event that was taken what was decided before, and goes on.
+    #[cold]
+    fn take_otherwise(&self, event: &InFlight, note: Note) -> Poll<Option<InFlight>> {
+        match note {
+            Note::Skip => {}
+            Note::DeadLetter(letter) => {
+                let written = letter.write(event, &mut self.outputs.borrow_mut());
+                if let Err(error) = written {
                     self.refuse_event(error);
                     return Poll::Pending;
                 }
-                self.complete();
-                return self.take_next();
             }
-            Some(Note::Refused(error) | Note::Undeliverable(error)) => {
+            Note::Refused(error) | Note::Undeliverable(error) => {
                 self.refuse_event(error);
                 return Poll::Pending;
             }
         }
-        self.taken.set(self.taken.get() + 1);
-        Poll::Ready(Some(event))
+        self.complete();
+        self.take_next()
     }
 
     /// Whether the lanes of the agent take events as they come.

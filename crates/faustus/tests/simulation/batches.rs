@@ -71,7 +71,7 @@ fn a_batch_has_as_many_events_as_asked_for_and_the_last_what_came_in_time() {
     for_seeds(async |cluster, guarantee| {
         let seen = Seen::default();
         let _worker = cluster.worker(
-            app(&seen, 4, SECOND, FailurePolicy::Skip),
+            app(&seen, 4, SECOND, FailurePolicy::skip()),
             settings(guarantee),
         );
         send(&cluster, 0..10).await;
@@ -89,7 +89,7 @@ fn a_batch_has_as_many_events_as_asked_for_and_the_last_what_came_in_time() {
 fn one_event_is_given_alone_when_its_time_is_over() {
     for_seeds(async |cluster, guarantee| {
         let seen = Seen::default();
-        let app = app(&seen, 4, SECOND * 30, FailurePolicy::Skip);
+        let app = app(&seen, 4, SECOND * 30, FailurePolicy::skip());
         let _worker = cluster.worker(app, settings(guarantee));
         send(&cluster, [7]).await;
         cluster.sleep(SECOND * 29).await;
@@ -104,7 +104,7 @@ fn of_a_batch_that_failed_only_the_event_at_fault_meets_the_policy() {
     for_seeds(async |cluster, guarantee| {
         let seen = Seen::default();
         let _worker = cluster.worker(
-            app(&seen, 8, SECOND, FailurePolicy::Skip),
+            app(&seen, 8, SECOND, FailurePolicy::skip()),
             settings(guarantee),
         );
         send(&cluster, [1, 2, 13, 4, 5]).await;
@@ -119,7 +119,7 @@ fn an_event_that_does_not_decode_fails_alone() {
     for_seeds(async |cluster, guarantee| {
         let seen = Seen::default();
         let _worker = cluster.worker(
-            app(&seen, 8, SECOND, FailurePolicy::Skip),
+            app(&seen, 8, SECOND, FailurePolicy::skip()),
             settings(guarantee),
         );
         send(&cluster, [1, 2]).await;
@@ -136,7 +136,7 @@ fn a_worker_that_dies_with_a_batch_in_hand_loses_and_doubles_nothing() {
     for_seeds(async |cluster, guarantee| {
         let seen = Seen::default();
         let first = cluster.worker(
-            app(&seen, 5, SECOND, FailurePolicy::Skip),
+            app(&seen, 5, SECOND, FailurePolicy::skip()),
             settings(guarantee),
         );
         send(&cluster, 0..12).await;
@@ -145,7 +145,7 @@ fn a_worker_that_dies_with_a_batch_in_hand_loses_and_doubles_nothing() {
             .await;
         first.crash();
         let _second = cluster.worker(
-            app(&seen, 5, SECOND, FailurePolicy::Skip),
+            app(&seen, 5, SECOND, FailurePolicy::skip()),
             settings(guarantee),
         );
         cluster.sleep(SECOND * 60).await;
@@ -172,7 +172,7 @@ fn other_readers_of_the_topic_split_no_batch() {
     }
     for_seeds(async |cluster, guarantee| {
         let with_reader = |seen: &Seen| {
-            let app = app(seen, 6, SECOND, FailurePolicy::Skip);
+            let app = app(seen, 6, SECOND, FailurePolicy::skip());
             let numbers = app.topic::<u64>("numbers");
             let copies = app.topic::<u64>("copies");
             app.agent("copy", &numbers, |a| a.sink(&copies).run(copy))
@@ -255,7 +255,7 @@ fn a_batch_ends_early_when_the_task_holds_as_much_as_it_may() {
             ..settings(guarantee)
         };
         let within = Duration::from_secs(3600);
-        let _worker = cluster.worker(app(&seen, 10_000, within, FailurePolicy::Skip), settings);
+        let _worker = cluster.worker(app(&seen, 10_000, within, FailurePolicy::skip()), settings);
         let numbers: Vec<u64> = (1_000_000_000_000..1_000_000_000_200).collect();
         send(&cluster, numbers.iter().copied()).await;
         cluster.sleep(SECOND * 10).await;
@@ -268,7 +268,7 @@ fn a_batch_ends_early_when_the_task_holds_as_much_as_it_may() {
 #[test]
 fn an_agent_that_takes_turns_cannot_take_several_events() {
     for_seeds(async |cluster, guarantee| {
-        let app = app(&Seen::default(), 4, SECOND, FailurePolicy::Skip);
+        let app = app(&Seen::default(), 4, SECOND, FailurePolicy::skip());
         let numbers = app.topic::<u64>("numbers");
         let sum = app.table::<String, u64>("other");
         let both = app

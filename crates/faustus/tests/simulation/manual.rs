@@ -49,7 +49,7 @@ async fn moment(cluster: &Cluster) {
 fn events_acknowledged_in_any_order_are_stored_in_that_of_the_log() {
     for_seeds(async |cluster, guarantee| {
         let kept = Kept::default();
-        let _worker = cluster.worker(app(&kept, FailurePolicy::Skip), settings(guarantee));
+        let _worker = cluster.worker(app(&kept, FailurePolicy::skip()), settings(guarantee));
         send(&cluster, 0..5).await;
         moment(&cluster).await;
         assert_eq!(kept.lock().len(), 5, "all are in flight at once");
@@ -91,7 +91,7 @@ fn an_event_dropped_without_a_verdict_comes_again() {
 fn an_event_that_failed_meets_the_policy_of_its_agent() {
     for_seeds(async |cluster, guarantee| {
         let kept = Kept::default();
-        let _worker = cluster.worker(app(&kept, FailurePolicy::Skip), settings(guarantee));
+        let _worker = cluster.worker(app(&kept, FailurePolicy::skip()), settings(guarantee));
         send(&cluster, 0..3).await;
         moment(&cluster).await;
         let mut events: Vec<_> = kept.lock().drain(..).collect();
@@ -106,7 +106,7 @@ fn an_event_that_failed_meets_the_policy_of_its_agent() {
 fn what_had_no_verdict_when_the_worker_died_is_done_again() {
     for_seeds(async |cluster, guarantee| {
         let kept = Kept::default();
-        let first = cluster.worker(app(&kept, FailurePolicy::Skip), settings(guarantee));
+        let first = cluster.worker(app(&kept, FailurePolicy::skip()), settings(guarantee));
         send(&cluster, 0..4).await;
         moment(&cluster).await;
         let mut events: Vec<_> = kept.lock().drain(..).collect();
@@ -115,7 +115,7 @@ fn what_had_no_verdict_when_the_worker_died_is_done_again() {
         moment(&cluster).await;
         first.crash();
         let again = Kept::default();
-        let _second = cluster.worker(app(&again, FailurePolicy::Skip), settings(guarantee));
+        let _second = cluster.worker(app(&again, FailurePolicy::skip()), settings(guarantee));
         // Of a task that is gone nobody hears this.
         late.into_iter().for_each(ManualEvent::ack);
         cluster.sleep(Duration::from_secs(60)).await;
@@ -136,7 +136,7 @@ fn what_had_no_verdict_when_the_worker_died_is_done_again() {
 fn a_worker_that_ends_waits_for_verdicts_of_events_that_left_the_loop() {
     for_seeds(async |cluster, guarantee| {
         let kept = Kept::default();
-        let worker = cluster.worker(app(&kept, FailurePolicy::Skip), settings(guarantee));
+        let worker = cluster.worker(app(&kept, FailurePolicy::skip()), settings(guarantee));
         send(&cluster, 0..3).await;
         moment(&cluster).await;
         worker.handle().shutdown();
@@ -202,7 +202,7 @@ fn a_function_for_each_event_replies_what_it_gives_and_fails_as_an_agent_does() 
         let numbers = app.topic::<u64>("numbers").partitions(1);
         let done = app.topic::<u64>("done").partitions(1);
         let app = app.agent("half", &numbers, |a| {
-            a.sink(&done).on_failure(FailurePolicy::Skip).each(half)
+            a.sink(&done).on_failure(FailurePolicy::skip()).each(half)
         });
         let _worker = cluster.worker(app, settings(guarantee));
         send(&cluster, [2, 3, 4]).await;

@@ -68,7 +68,7 @@ fn a_panic_in_what_was_handed_over_fails_the_event() {
         let app = App::new("io");
         let events = app.topic("events").partitions(1);
         let app = app.with_state(diary.clone()).agent("work", &events, |a| {
-            a.on_failure(FailurePolicy::Skip).run(work)
+            a.on_failure(FailurePolicy::skip()).run(work)
         });
         let worker = cluster.worker(app, Settings::default());
         for n in 0..4_u64 {

@@ -241,7 +241,7 @@ fn a_key_that_takes_waiting_is_found_and_an_error_there_fails_the_event() {
         let app = app
             .with_state(Arc::clone(&seen))
             .agent("see", by_region, |a| {
-                a.concurrency(4).on_failure(FailurePolicy::Skip).run(see)
+                a.concurrency(4).on_failure(FailurePolicy::skip()).run(see)
             });
         let _worker = cluster.worker(app, settings(guarantee));
         send(&cluster, "orders", &[10, 0, 30]).await;
@@ -289,7 +289,7 @@ fn a_key_that_cannot_be_read_fails_the_event_before_the_agent_sees_it() {
         let app = app
             .with_state(Arc::clone(&seen))
             .agent("see", numbers.keyed::<String>(), |a| {
-                a.on_failure(FailurePolicy::Skip).run(see)
+                a.on_failure(FailurePolicy::skip()).run(see)
             });
         let _worker = cluster.worker(app, settings(guarantee));
         let now = faustus::Timestamp(0);
@@ -343,7 +343,7 @@ fn echoes_have_key_and_value_of_what_was_taken() {
         let numbers = app.topic::<u64>("numbers").partitions(1);
         let copies = app.topic::<u64>("copies").partitions(1);
         let app = app.with_state(copies.clone()).agent("echo", &numbers, |a| {
-            a.on_failure(FailurePolicy::Skip).run(echo)
+            a.on_failure(FailurePolicy::skip()).run(echo)
         });
         let _worker = cluster.worker(app, settings(guarantee));
         for number in 1..4_u64 {

@@ -127,6 +127,11 @@ impl Pulse {
         self.tasks.lock().remove(&key);
     }
 
+    /// The tasks that the thread has.
+    pub(crate) fn tasks(&self) -> Vec<TaskId> {
+        self.tasks.lock().values().cloned().collect()
+    }
+
     /// The thread polls a lane of a task now.
     pub(crate) fn enter(&self, key: TaskKey, lane: usize, now: Duration) {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

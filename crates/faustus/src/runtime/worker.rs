@@ -4,14 +4,17 @@
 //! revoke or a loss means is decided here; how tasks end is the threads' business. A thread that does
 //! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
 
+mod requests;
+
+pub(crate) use requests::{Answer, Answers, Request};
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fmt,
     sync::Arc,
     time::Duration,
 };
 
-use faustus_core::{Clock, Offset, StoreProvider, TopicPartition, Transport};
+use faustus_core::{Clock, StoreProvider, Transport};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,8 +27,8 @@ use super::{
     recovery::RecoveryContext,
     routes::Routes,
     spawn::{Spawn, Spawned, within},
-    status::{LaneState, LaneStatus, Pulse, TaskState, TaskStatus},
-    thread::{AgentOrder, Command, ThreadContext, WorkerThread},
+    status::Pulse,
+    thread::{Command, ThreadContext, WorkerThread},
     topology::{AppDef, LocalFuture},
 };
 use crate::{
@@ -59,34 +62,6 @@ pub enum Ended {
     Cut,
 }
 
-/// The answers of all threads, to be waited for by who asked: a thread may hang.
-pub(crate) type Answers<T> = Vec<Answer<T>>;
-
-/// The answer of a thread.
-pub(crate) struct Answer<T> {
-    pub(crate) answer: oneshot::Receiver<Vec<T>>,
-    /// What can be said if it does not come.
-    pub(crate) instead: Box<dyn FnOnce() -> Vec<T> + Send>,
-}
-
-impl<T> fmt::Debug for Answer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").finish_non_exhaustive()
-    }
-}
-
-/// Asks of people, for a running worker.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Skip(TopicPartition, Offset),
-    Resume,
-    Agent(Arc<str>, AgentOrder),
-    Status(oneshot::Sender<Answers<TaskStatus>>),
-    Agents(oneshot::Sender<Answers<LaneStatus>>),
-    Dump(Arc<str>, oneshot::Sender<Answers<(Vec<u8>, Vec<u8>)>>),
-    Shutdown,
-}
-
 struct Thread {
     commands: mpsc::UnboundedSender<Command>,
     done: Spawned,
@@ -105,7 +80,7 @@ struct Thread {
 pub(crate) async fn run(
     def: Arc<AppDef>,
     env: Environment,
-    mut requests: mpsc::UnboundedReceiver<Request>,
+    requests: mpsc::UnboundedReceiver<Request>,
 ) -> Result<Ended> {
     let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
     let (client, sending) = Client::new(Arc::clone(&env.transport), Arc::clone(&env.clock));
@@ -151,6 +126,8 @@ pub(crate) async fn run(
         ownership,
         routes,
         recovery,
+        requests,
+        shutdown: false,
         stops,
         threads: Vec::new(),
         assignment: 0,
@@ -159,7 +136,7 @@ pub(crate) async fn run(
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env).await?;
-    let begun = background.begin(&mut requests).await;
+    let begun = background.begin(&mut control.requests).await;
     let (result, membership) = match begun {
         Ok(Some(held)) => {
             for request in held {
@@ -167,7 +144,7 @@ pub(crate) async fn run(
             }
             let membership = Membership::start(driver, &*env.spawn);
             background.start_jobs();
-            let result = control.serve(&mut requests, &mut background).await;
+            let result = control.serve(&mut background).await;
             if result.is_err() {
                 background.stop_jobs().await;
                 control.lose();
@@ -261,6 +238,9 @@ struct Control {
     ownership: Arc<Ownership>,
     routes: Arc<Routes>,
     recovery: RecoveryContext,
+    requests: mpsc::UnboundedReceiver<Request>,
+    /// It was asked for.
+    shutdown: bool,
     /// Why the worker is to stop, from tasks whose policy wants that.
     stops: mpsc::UnboundedReceiver<Error>,
     threads: Vec<Thread>,
@@ -332,20 +312,13 @@ impl Control {
     }
 
     /// Serves until a shutdown is asked for, or a failure has the worker stop: then it tells why.
-    async fn serve(
-        &mut self,
-        requests: &mut mpsc::UnboundedReceiver<Request>,
-        background: &mut Background,
-    ) -> Result<(Ended, Option<Error>)> {
+    async fn serve(&mut self, background: &mut Background) -> Result<(Ended, Option<Error>)> {
         let mut reason = None;
-        loop {
+        while !self.shutdown {
             let event = tokio::select! {
                 biased;
-                request = requests.recv() => {
-                    match request {
-                        None | Some(Request::Shutdown) => break,
-                        Some(request) => self.serve_request(request),
-                    }
+                request = self.requests.recv() => {
+                    self.serve_request(request.unwrap_or(Request::Shutdown));
                     continue;
                 }
                 Some(stop) = self.stops.recv() => {
@@ -438,86 +411,6 @@ impl Control {
         }
     }
 
-    fn serve_request(&self, request: Request) {
-        match request {
-            Request::Skip(partition, offset) => {
-                self.tell_all(|| Command::Skip(partition.clone(), offset));
-            }
-            Request::Resume => self.tell_all(|| Command::Resume),
-            Request::Agent(agent, order) => {
-                self.tell_all(|| Command::Agent(Arc::clone(&agent), order));
-            }
-            Request::Status(answer) => {
-                let answers = self.ask_all(Command::Status, |thread| {
-                    let tasks = thread.tasks.clone();
-                    Box::new(move || tasks.into_iter().map(blocked).collect())
-                });
-                let _ = answer.send(answers);
-            }
-            Request::Agents(answer) => {
-                let answers = self.ask_all(Command::Agents, |thread| self.blocked_lanes(thread));
-                let _ = answer.send(answers);
-            }
-            Request::Dump(table, answer) => {
-                let ask = |to| Command::Dump(Arc::clone(&table), to);
-                let answers = self.ask_all(ask, |_| Box::new(Vec::new));
-                let _ = answer.send(answers);
-            }
-            Request::Shutdown => {}
-        }
-    }
-
-    fn tell_all(&self, command: impl Fn() -> Command) {
-        for thread in &self.threads {
-            let _ = thread.commands.send(command());
-        }
-    }
-
-    fn ask_all<T>(
-        &self,
-        command: impl Fn(oneshot::Sender<Vec<T>>) -> Command,
-        instead: impl Fn(&Thread) -> Box<dyn FnOnce() -> Vec<T> + Send>,
-    ) -> Answers<T> {
-        let ask = |thread: &Thread| {
-            let (to, answer) = oneshot::channel();
-            let _ = thread.commands.send(command(to));
-            let instead = instead(thread);
-            Answer { answer, instead }
-        };
-        self.threads.iter().map(ask).collect()
-    }
-
-    /// What can be said of a thread's lanes while it does not answer: which of them it polls.
-    fn blocked_lanes(&self, thread: &Thread) -> Box<dyn FnOnce() -> Vec<LaneStatus> + Send> {
-        let tasks = thread.tasks.iter();
-        let lanes: Vec<_> = tasks
-            .map(|task| (task.clone(), self.recovery.lanes(task)))
-            .collect();
-        let (pulse, clock) = (Arc::clone(&thread.pulse), Arc::clone(&self.clock));
-        Box::new(move || {
-            let polled = pulse.polled();
-            let mut statuses = Vec::new();
-            for (task, lanes) in lanes {
-                for (index, (agent, lane)) in lanes.into_iter().enumerate() {
-                    let since = polled.as_ref().and_then(|(of, polled, since)| {
-                        (*of == task && *polled == index).then_some(*since)
-                    });
-                    let state = since.map_or(LaneState::Blocked, |since| LaneState::Blocking {
-                        since: super::status::wall(&*clock, since),
-                    });
-                    statuses.push(LaneStatus {
-                        agent,
-                        task: task.clone(),
-                        lane,
-                        taken: 0,
-                        state,
-                    });
-                }
-            }
-            statuses
-        })
-    }
-
     /// Gives each task to the thread that has the fewest.
     fn assign(&mut self, added: &[TaskId]) {
         self.assignment += 1;
@@ -569,19 +462,24 @@ impl Control {
             }
         }
         // Beyond the drain a thread gets as long again for the last epoch.
-        let patience = self.clock.sleep(self.drain * 2);
-        let finished = tokio::select! {
-            biased;
-            finished = join_all(waits) => {
-                let finished = finished.iter().all(|finished| *finished == Ok(true));
-                if !finished {
-                    tracing::warn!("events in flight were not finished in time; they are done again");
+        let mut patience = self.clock.sleep(self.drain * 2);
+        let mut ended = join_all(waits);
+        let finished = loop {
+            tokio::select! {
+                biased;
+                finished = &mut ended => {
+                    let finished = finished.iter().all(|finished| *finished == Ok(true));
+                    if !finished {
+                        tracing::warn!("events in flight were not finished in time; they are done again");
+                    }
+                    break finished;
                 }
-                finished
-            }
-            () = patience => {
-                tracing::error!("a worker thread does not answer; what it did since its last epoch is dropped");
-                false
+                () = &mut patience => {
+                    tracing::error!("a worker thread does not answer; what it did since its last epoch is dropped");
+                    break false;
+                }
+                // Nobody wants to know how it is more than who waits for something that does not end.
+                Some(request) = self.requests.recv() => self.serve_request(request),
             }
         };
         self.ownership.give_up(tasks);
@@ -614,17 +512,6 @@ impl Control {
             _ = join_all(ends) => {}
             () = patience => tracing::error!("a worker thread is blocked and is left behind"),
         }
-    }
-}
-
-/// What can be said of a task whose thread does not answer.
-fn blocked(task: TaskId) -> TaskStatus {
-    TaskStatus {
-        task,
-        state: TaskState::Blocked,
-        sources: Vec::new(),
-        retired: 0,
-        uncommitted: true,
     }
 }
 

@@ -172,8 +172,12 @@ async fn the_lane_that_blocks_its_thread_is_named() {
     assert!(since.unwrap() >= before);
     let blocked = |lane: &&LaneStatus| lane.state == LaneState::Blocked;
     assert_eq!(lanes.iter().filter(blocked).count(), 1, "{lanes:?}");
+    // Also while the worker waits for it to come to its end.
+    worker.handle.shutdown();
+    let again = worker.handle.agents().await.unwrap();
+    assert_eq!(again, lanes);
     controls.unblock("wall");
-    worker.shutdown().await;
+    worker.ended().await;
 }
 
 #[test]

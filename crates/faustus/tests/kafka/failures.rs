@@ -98,15 +98,26 @@ struct Relay {
 
 impl Relay {
     async fn new(name: &str, guarantee: Guarantee, policy: FailurePolicy, bad: Bad) -> Self {
+        Self::with_letters(name, guarantee, |_| policy, bad).await
+    }
+
+    /// As [`new`](Self::new), with a policy that may send dead letters to the topic it is given.
+    async fn with_letters(
+        name: &str,
+        guarantee: Guarantee,
+        policy: impl FnOnce(&Topic<String>) -> FailurePolicy,
+        bad: Bad,
+    ) -> Self {
         let log = connect().await;
         let outside = Outside::new(&log);
         let (events, out) = (format!("{name}-events"), format!("{name}-out"));
         let app = App::new(name);
         let source = app.topic::<String>(&events).partitions(1);
         let sink = app.topic::<String>(&out).partitions(1);
+        let dead = app.topic(&format!("{name}-dead")).partitions(1);
         let app = app.with_state(sink);
         let app = app.agent(&format!("{name}-relay"), &source, |a| {
-            a.on_failure(policy).run(relay)
+            a.on_failure(policy(&dead)).run(relay)
         });
         let settings = Settings {
             threads: 1,
@@ -167,6 +178,28 @@ async fn an_event_whose_output_lacks_a_key_is_skipped_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_output_is_too_large_is_skipped_alone() {
     is_skipped("too-large-skip", Bad::TooLarge).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_output_the_log_refuses_goes_to_the_dead_letters_alone() {
+    for (what, bad) in [("no-key", Bad::NoKey), ("too-large", Bad::TooLarge)] {
+        both(&format!("{what}-letter"), async |name, guarantee| {
+            let policy = FailurePolicy::dead_letter;
+            let relay = Relay::with_letters(name, guarantee, policy, bad).await;
+            relay.outside.settle(&[&relay.worker]).await;
+            relay.check_good(name, guarantee).await;
+            let mut letters = relay.outside.records(&format!("{name}-dead")).await;
+            if guarantee == Guarantee::AtLeastOnce {
+                letters.truncate(1);
+            }
+            let values: Vec<_> = letters
+                .iter()
+                .map(|letter| letter.json::<String>())
+                .collect();
+            assert_eq!(values, [bad.event()], "{name}");
+        })
+        .await;
+    }
 }
 
 async fn is_parked(name: &str, policy: FailurePolicy, bad: Bad) {

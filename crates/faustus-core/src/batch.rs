@@ -183,6 +183,13 @@ impl Batch {
             .map(|range| self.data.slice(range))
     }
 
+    /// The memory in which the keys, values and headers of all records lie.
+    #[must_use]
+    #[inline]
+    pub fn memory(&self) -> &Bytes {
+        &self.data
+    }
+
     /// All records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + '_ {
         self.part.clone().map(|index| self.record(index))

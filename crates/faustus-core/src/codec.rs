@@ -1,6 +1,8 @@
 //! How values become bytes.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
+
+use bytes::Bytes;
 
 /// Encodes and decodes values of type `T`.
 ///
@@ -48,6 +50,56 @@ pub trait Codec<T>: Send + Sync + fmt::Debug {
     ///
     /// When `bytes` are not an encoded `T`.
     fn decode(&self, bytes: &[u8]) -> Result<T, CodecError>;
+
+    /// Reads a value back from `bytes`, which lie in `memory`: the same as [`decode`](Self::decode),
+    /// but a value that is bytes itself may share the memory instead of copying its part.
+    ///
+    /// A value that shares keeps all of `memory`, a whole batch of records, alive.
+    ///
+    /// # Errors
+    ///
+    /// When `bytes` are not an encoded `T`.
+    fn decode_within(&self, bytes: &[u8], memory: &Bytes) -> Result<T, CodecError> {
+        let _ = memory;
+        self.decode(bytes)
+    }
+
+    /// What a record without a value stands for; `None`, the default: it is an error.
+    fn absent(&self) -> Option<T> {
+        None
+    }
+
+    /// Whether `value` is sent as a record without a value, a tombstone, instead of being encoded.
+    fn is_absent(&self, value: &T) -> bool {
+        let _ = value;
+        false
+    }
+}
+
+impl<T, C: Codec<T> + ?Sized> Codec<T> for Arc<C> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        (**self).encode(value, out)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
+        (**self).decode(bytes)
+    }
+
+    fn decode_within(&self, bytes: &[u8], memory: &Bytes) -> Result<T, CodecError> {
+        (**self).decode_within(bytes, memory)
+    }
+
+    fn absent(&self) -> Option<T> {
+        (**self).absent()
+    }
+
+    fn is_absent(&self, value: &T) -> bool {
+        (**self).is_absent(value)
+    }
 }
 
 /// Why a value could not be encoded or bytes not be decoded.

@@ -11,9 +11,9 @@ mod operators;
 
 use std::{any::type_name, fmt, sync::Arc};
 
-use faustus_core::{Codec, RecordRef};
+use faustus_core::Codec;
 
-use crate::{Error, Result, Topic, topic::TopicShared};
+use crate::{Error, Result, Topic, runtime::InFlight, topic::TopicShared};
 
 pub(crate) use hop::Hops;
 use operators::read_key;
@@ -61,16 +61,16 @@ pub(crate) enum Decoder<T> {
     Made(Arc<Make<T>>),
 }
 
-/// A value made of a record; `None`: the agent does not see the record.
-type Make<T> = dyn Fn(RecordRef<'_>) -> Result<Option<T>> + Send + Sync;
+/// A value made of an event's record; `None`: the agent does not see it.
+type Make<T> = dyn Fn(&InFlight) -> Result<Option<T>> + Send + Sync;
 
 impl<T> Decoder<T> {
-    /// The value of a record, unless the agent is not to see it.
+    /// The value of an event, unless the agent is not to see it.
     #[inline]
-    pub(crate) fn decode(&self, record: RecordRef<'_>) -> Result<Option<T>> {
+    pub(crate) fn decode(&self, event: &InFlight) -> Result<Option<T>> {
         match self {
-            Self::Plain(codec) => decode_value(&**codec, record).map(Some),
-            Self::Made(make) => make(record),
+            Self::Plain(codec) => decode_value(&**codec, event).map(Some),
+            Self::Made(make) => make(event),
         }
     }
 }
@@ -78,9 +78,9 @@ impl<T> Decoder<T> {
 impl<T: 'static> Decoder<T> {
     /// The same with the key of the record.
     pub(crate) fn keyed<K: RecordKey + 'static>(self) -> Decoder<(K, T)> {
-        Decoder::Made(Arc::new(move |record| {
-            let key = read_key(record)?;
-            Ok(self.decode(record)?.map(|value| (key, value)))
+        Decoder::Made(Arc::new(move |event| {
+            let key = read_key(event.record())?;
+            Ok(self.decode(event)?.map(|value| (key, value)))
         }))
     }
 }
@@ -95,13 +95,16 @@ impl<T> Clone for Decoder<T> {
 }
 
 #[inline]
-fn decode_value<T>(codec: &dyn Codec<T>, record: RecordRef<'_>) -> Result<T> {
-    let error = match record.value() {
-        Some(bytes) => match codec.decode(bytes) {
+fn decode_value<T>(codec: &dyn Codec<T>, event: &InFlight) -> Result<T> {
+    let error = match event.record().value() {
+        Some(bytes) => match codec.decode_within(bytes, event.memory()) {
             Ok(value) => return Ok(value),
             Err(error) => Error::from(error),
         },
-        None => Error::data("the record has no value"),
+        None => match codec.absent() {
+            Some(value) => return Ok(value),
+            None => Error::data("the record has no value"),
+        },
     };
     let what = format!("value is no {} {}", codec.name(), type_name::<T>());
     Err(Error::data(format!("{what}: {error}")))

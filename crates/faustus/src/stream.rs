@@ -155,7 +155,7 @@ impl<T, R> Stream<T, R> {
             [only] => only,
             many => &many[self.lane.input(event)],
         };
-        let value = decoder.decode(event.record())?;
+        let value = decoder.decode(event)?;
         if !self.echoes.is_empty() && value.is_some() {
             self.echo_record(event)?;
         }

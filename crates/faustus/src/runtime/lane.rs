@@ -20,6 +20,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use bytes::Bytes;
 use faustus_core::{Batch, Clock, RecordRef};
 
 use super::{
@@ -80,6 +81,11 @@ impl InFlight {
     /// The batch that holds its record, and where.
     pub(crate) fn place(&self) -> (&Batch, usize) {
         (&self.delivery.batch, self.index as usize)
+    }
+
+    /// The memory in which the record lies.
+    pub(crate) fn memory(&self) -> &Bytes {
+        self.delivery.batch.memory()
     }
 
     /// The place of its partition among the task's sources.

@@ -52,7 +52,7 @@ pub trait Operators<T: 'static>: Into<Source<T>> {
         self.into().each(move |input| {
             let (decoder, keep) = (input.decoder, Arc::clone(&keep));
             let make: Arc<Make<T>> =
-                Arc::new(move |record| Ok(decoder.decode(record)?.filter(|value| keep(value))));
+                Arc::new(move |event| Ok(decoder.decode(event)?.filter(|value| keep(value))));
             Input {
                 decoder: Decoder::Made(make),
                 ..input
@@ -76,7 +76,7 @@ pub trait Operators<T: 'static>: Into<Source<T>> {
         self.into().each(move |input| {
             let (decoder, change) = (input.decoder, Arc::clone(&change));
             let make: Arc<Make<U>> =
-                Arc::new(move |record| Ok(decoder.decode(record)?.and_then(|value| change(value))));
+                Arc::new(move |event| Ok(decoder.decode(event)?.and_then(|value| change(value))));
             Input {
                 topic: input.topic,
                 decoder: Decoder::Made(make),

@@ -1,19 +1,25 @@
-//! The names that serde gives to fields: `rename`, `rename_all`, and which fields it leaves out.
+//! What serde is told about fields: their names, and which of them it leaves out or flattens.
 //!
 //! Contract: a field's name here is the name under which serde writes it. Attributes that do not
-//! bear on names are read over; serde itself reports those that are wrong.
+//! bear on it are read over; serde itself reports those that are wrong.
 
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Token, meta::ParseNestedMeta, token::Paren};
+use syn::{Attribute, Expr, LitStr, Token, meta::ParseNestedMeta, token::Paren};
 
-/// What the `#[serde(…)]` attributes of a struct or a field say about names.
+/// What the `#[serde(…)]` attributes of a struct or a field say.
 #[derive(Default)]
 pub(crate) struct Serde {
     /// `rename = "…"`.
     pub(crate) rename: Option<String>,
     /// `rename_all = "…"`.
     pub(crate) rename_all: Option<Case>,
-    /// The field does not appear under a name of its own: `skip`, `skip_serializing`, `flatten`.
-    pub(crate) nameless: bool,
+    /// The field is not written: `skip`, `skip_serializing`.
+    pub(crate) skipped: bool,
+    /// The fields of the field stand in its place: `flatten`.
+    pub(crate) flattened: bool,
+    /// The field is written by a function, in an unknown form: `with`, `serialize_with`.
+    pub(crate) by_function: bool,
+    /// The struct's code for serde is no implementation of its traits: `remote = "Self"`.
+    pub(crate) remote: bool,
 }
 
 impl Serde {
@@ -29,8 +35,11 @@ impl Serde {
                         .map(|rule| Case::read(&rule))
                         .transpose()?;
                 } else {
-                    let nameless = ["skip", "skip_serializing", "flatten"];
-                    serde.nameless |= nameless.iter().any(|name| meta.path.is_ident(name));
+                    let is = |names: &[&str]| names.iter().any(|name| meta.path.is_ident(name));
+                    serde.skipped |= is(&["skip", "skip_serializing"]);
+                    serde.flattened |= is(&["flatten"]);
+                    serde.by_function |= is(&["with", "serialize_with"]);
+                    serde.remote |= is(&["remote"]);
                     pass_over(&meta)?;
                 }
                 Ok(())
@@ -136,18 +145,4 @@ fn pascal(field: &str) -> String {
                 .chain(letters)
         })
         .collect()
-}
-
-/// The text of a string literal.
-pub(crate) fn text(value: &Expr) -> syn::Result<String> {
-    match value {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Ok(text.value()),
-        other => Err(syn::Error::new_spanned(
-            other,
-            "expected a text in quotes, as in `namespace = \"shop.Order\"`",
-        )),
-    }
 }

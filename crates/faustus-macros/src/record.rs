@@ -1,36 +1,66 @@
-//! `#[derive(Record)]`: reads a struct, refuses what it cannot serve, writes the implementation.
+//! `#[derive(Record)]` on a struct: reads it, refuses what it cannot serve, writes the implementation.
 
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Result, Token, ext::IdentExt,
+    Data, DataStruct, DeriveInput, Error, Field, Fields, Result, Token, ext::IdentExt,
     punctuated::Punctuated,
 };
 
-use crate::names::{Serde, text};
+use crate::{
+    attributes::{Options, refuse_on_field},
+    names::Serde,
+    variants,
+};
 
 /// The code for `input`, or the reason why there is none.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let fields = named_fields(input)?;
-    let namespace = namespace(input)?;
-    let rename_all = Serde::read(&input.attrs)?.rename_all;
+    if !input.generics.params.is_empty() {
+        return Err(Error::new_spanned(
+            &input.generics,
+            "a record has no type, lifetime or const parameters; write out the types of its fields",
+        ));
+    }
+    match &input.data {
+        Data::Struct(data) => expand_struct(input, data),
+        Data::Enum(data) => variants::expand(input, data),
+        Data::Union(_) => Err(Error::new_spanned(
+            &input.ident,
+            format!(
+                "a record is a struct with named fields, `{}` is a union",
+                input.ident
+            ),
+        )),
+    }
+}
+
+fn expand_struct(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> {
+    let fields = named_fields(input, data)?;
+    let options = Options::read(input)?;
+    let serde = Serde::read(&input.attrs)?;
+    let validation = options
+        .validate
+        .then(|| validation(input, &serde))
+        .transpose()?;
 
     let record = &input.ident;
     let mut constants = Vec::with_capacity(fields.len());
     let mut names = Vec::with_capacity(fields.len());
+    let mut shapes = Vec::with_capacity(fields.len());
+    let mut flattened = false;
     let mut taken = HashSet::new();
     for field in fields {
-        refuse_record_attribute(field)?;
-        let serde = Serde::read(&field.attrs)?;
+        refuse_on_field(field)?;
+        let own = Serde::read(&field.attrs)?;
         let ident = field
             .ident
             .as_ref()
             .ok_or_else(|| only_named_structs(input))?;
         let plain = ident.unraw().to_string();
-        let name = match (serde.rename, rename_all) {
-            (Some(name), _) => name,
+        let name = match (&own.rename, serde.rename_all) {
+            (Some(name), _) => name.clone(),
             (None, Some(case)) => case.apply(&plain),
             (None, None) => plain.clone(),
         };
@@ -44,11 +74,29 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             ));
         }
         constants.push(constant_for(record, field, ident, &constant, &name));
-        if !serde.nameless {
+        if own.skipped {
+            continue;
+        }
+        let shape = shape_of(field, &own);
+        if own.flattened {
+            flattened = true;
+            shapes.push(quote!(::faustus::__private::FieldShape::Flattened(#shape)));
+        } else {
+            shapes.push(quote!(::faustus::__private::FieldShape::Named(#name, #shape)));
             names.push(name);
         }
     }
+    let fields = if flattened {
+        quote! {
+            static __FIELDS: ::std::sync::LazyLock<::std::vec::Vec<&'static str>> =
+                ::std::sync::LazyLock::new(|| __RECORD.names());
+            &__FIELDS
+        }
+    } else {
+        quote!(&[#(#names),*])
+    };
 
+    let namespace = &options.namespace;
     Ok(quote! {
         #[automatically_derived]
         #[allow(dead_code, non_upper_case_globals, unreachable_pub)]
@@ -56,15 +104,44 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #(#constants)*
         }
 
-        #[automatically_derived]
-        impl ::faustus::Record for #record {
-            const NAMESPACE: &'static str = #namespace;
+        const _: () = {
+            // What a field's type says of its shape if it does not say anything.
+            #[allow(unused_imports)]
+            use ::faustus::__private::Unshaped as _;
 
-            fn fields() -> &'static [&'static str] {
-                &[#(#names),*]
+            static __RECORD: ::faustus::__private::RecordShape = ::faustus::__private::RecordShape {
+                namespace: #namespace,
+                fields: &[#(#shapes),*],
+            };
+
+            #[automatically_derived]
+            impl ::faustus::__private::Shaped for #record {
+                fn shape() -> ::faustus::__private::Shape {
+                    ::faustus::__private::Shape::Record(&__RECORD)
+                }
             }
-        }
+
+            #[automatically_derived]
+            impl ::faustus::Record for #record {
+                const NAMESPACE: &'static str = #namespace;
+
+                fn fields() -> &'static [&'static str] {
+                    #fields
+                }
+            }
+
+            #validation
+        };
     })
+}
+
+/// Where the records are inside a field.
+fn shape_of(field: &Field, serde: &Serde) -> TokenStream {
+    let ty = &field.ty;
+    if serde.by_function {
+        return quote!(|| ::faustus::__private::Shape::Plain);
+    }
+    quote!(<::faustus::__private::Probe<#ty>>::SHAPE)
 }
 
 /// `pub const ACCOUNT_ID: Field<Order, String> = …;`
@@ -84,67 +161,59 @@ fn constant_for(
     }
 }
 
-fn named_fields(input: &DeriveInput) -> Result<&Punctuated<Field, Token![,]>> {
-    let Data::Struct(data) = &input.data else {
-        return Err(only_named_structs(input));
-    };
-    let Fields::Named(fields) = &data.fields else {
-        return Err(only_named_structs(input));
-    };
-    if !input.generics.params.is_empty() {
+/// serde's traits for a record that is validated when it is read: what serde made, and the validation.
+fn validation(input: &DeriveInput, serde: &Serde) -> Result<TokenStream> {
+    let record = &input.ident;
+    if !serde.remote {
         return Err(Error::new_spanned(
-            &input.generics,
-            "a record has no type, lifetime or const parameters; write out the types of its fields",
+            record,
+            format!(
+                "to validate `{record}` when it is read, `Record` wraps what serde makes for it: \
+                 derive `Serialize` and `Deserialize` too, and add `#[serde(remote = \"Self\")]`"
+            ),
         ));
     }
-    Ok(&fields.named)
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::faustus::__private::serde::Serialize for #record {
+            fn serialize<__S: ::faustus::__private::serde::Serializer>(
+                &self,
+                serializer: __S,
+            ) -> ::std::result::Result<__S::Ok, __S::Error> {
+                // What serde made for `remote = "Self"` is a function of the type, which goes before
+                // the trait's.
+                #record::serialize(self, serializer)
+            }
+        }
+
+        #[automatically_derived]
+        impl<'de> ::faustus::__private::serde::Deserialize<'de> for #record {
+            fn deserialize<__D: ::faustus::__private::serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::std::result::Result<Self, __D::Error> {
+                ::faustus::__private::validated(#record::deserialize(deserializer)?)
+            }
+        }
+    })
+}
+
+fn named_fields<'a>(
+    input: &DeriveInput,
+    data: &'a DataStruct,
+) -> Result<&'a Punctuated<Field, Token![,]>> {
+    match &data.fields {
+        Fields::Named(fields) => Ok(&fields.named),
+        Fields::Unnamed(_) | Fields::Unit => Err(only_named_structs(input)),
+    }
 }
 
 fn only_named_structs(input: &DeriveInput) -> Error {
-    let what = match &input.data {
-        Data::Enum(_) => "an enum",
-        Data::Union(_) => "a union",
-        Data::Struct(_) => "a struct without named fields",
-    };
     Error::new_spanned(
         &input.ident,
         format!(
-            "a record is a struct with named fields, `{}` is {what}; put it into a field of such a struct",
+            "a record is a struct with named fields, `{}` is a struct without named fields; put it \
+             into a field of such a struct",
             input.ident
         ),
     )
-}
-
-/// The value of `#[record(namespace = "…")]`, or the name of the struct.
-fn namespace(input: &DeriveInput) -> Result<String> {
-    let mut namespace = None;
-    for attribute in record_attributes(&input.attrs) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("namespace") {
-                return Err(
-                    meta.error("unknown attribute; a record knows `#[record(namespace = \"…\")]`")
-                );
-            }
-            if namespace.is_some() {
-                return Err(meta.error("`namespace` is given twice"));
-            }
-            namespace = Some(text(&meta.value()?.parse::<Expr>()?)?);
-            Ok(())
-        })?;
-    }
-    Ok(namespace.unwrap_or_else(|| input.ident.unraw().to_string()))
-}
-
-fn refuse_record_attribute(field: &Field) -> Result<()> {
-    match record_attributes(&field.attrs).next() {
-        Some(attribute) => Err(Error::new_spanned(
-            attribute,
-            "a field knows no `#[record(…)]`; only the struct does",
-        )),
-        None => Ok(()),
-    }
-}
-
-fn record_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attributes.iter().filter(|a| a.path().is_ident("record"))
 }

@@ -188,6 +188,60 @@ fn fields_that_serde_does_not_write_have_a_constant_but_no_name() {
 }
 
 #[test]
+fn the_fields_of_a_flattened_record_stand_in_its_place() {
+    #[derive(Default, Record, serde::Serialize)]
+    struct Base {
+        id: u8,
+        at: u8,
+    }
+
+    #[derive(Default, Record, serde::Serialize)]
+    struct Order {
+        before: u8,
+        #[serde(flatten)]
+        base: Base,
+        after: u8,
+    }
+    assert_eq!(Order::fields(), ["before", "id", "at", "after"]);
+    assert_eq!(claimed::<Order>(), written(&Order::default()));
+    assert_eq!(Order::BASE.get(&Order::default()).at, 0);
+}
+
+/// Types that are called as what the derive uses, and fields as its generic parameters.
+#[test]
+fn names_in_the_code_of_the_derive_are_no_ones_else() {
+    #[derive(Record, serde::Serialize, serde::Deserialize)]
+    struct Shape {
+        probe: u8,
+    }
+
+    #[derive(Record, serde::Serialize, serde::Deserialize)]
+    struct S {
+        shape: Shape,
+    }
+
+    #[derive(Record)]
+    enum Probe {
+        S(S),
+        Shape(Shape),
+    }
+    let probe = Probe::S(S {
+        shape: Shape { probe: 1 },
+    });
+    let json = serde_json::to_string(&probe).unwrap();
+    assert_eq!(json, r#"{"shape":{"probe":1},"__faust":{"ns":"S"}}"#);
+    let read: Probe = serde_json::from_str(&json).unwrap();
+    assert!(matches!(
+        read,
+        Probe::S(S {
+            shape: Shape { probe: 1 }
+        })
+    ));
+    assert!(Probe::fields().is_empty());
+    assert!(!matches!(read, Probe::Shape(_)));
+}
+
+#[test]
 fn wrong_programs_are_refused_in_our_words() {
     trybuild::TestCases::new().compile_fail("tests/refused/*.rs");
 }

@@ -7,7 +7,7 @@ mod background;
 
 use std::{fmt, sync::Arc};
 
-use faustus_core::TopicName;
+use faustus_core::{Codec, TopicName};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -63,6 +63,26 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         Topic {
             shared: self.def.lock().topic(name),
             codec: Arc::new(Json),
+        }
+    }
+
+    /// A topic of values that `codec` encodes, for types that have no JSON form. The same name gives the
+    /// same topic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use faustus::{Raw, prelude::*};
+    ///
+    /// let app = App::new("proxy");
+    /// let packets: Topic<Bytes> = app.topic_with("packets", Raw);
+    /// ```
+    #[must_use]
+    pub fn topic_with<T>(&self, name: &str, codec: impl Codec<T> + 'static) -> Topic<T> {
+        Topic {
+            shared: self.def.lock().topic(name),
+            codec: Arc::new(codec),
         }
     }
 

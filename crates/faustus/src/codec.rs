@@ -1,199 +1,43 @@
-//! The codecs that come with Faustus: [`Json`] and [`Raw`].
+//! The codecs that come with Faustus, chains of them, and how to name them.
 //!
-//! `Json` writes what Python's Faust writes with the standard library: compact, ASCII only, floats
-//! as Python prints them, so that both agree on bytes and thus on partitions.
+//! Contract: what a codec writes it reads back; whatever bytes come, reading them gives a value or an
+//! error, in memory bounded by the bytes or by a limit of the codec, and never overflows the stack. A
+//! codec of `Vec<u8>` goes from bytes to bytes and so can stand at the end of a [`Chain`].
 
-use std::io;
+mod chain;
+#[cfg(any(
+    feature = "gzip",
+    feature = "lz4",
+    feature = "snappy",
+    feature = "zstd"
+))]
+mod compressed;
+mod explained;
+mod json;
+mod metadata;
+#[cfg(feature = "msgpack")]
+mod msgpack;
+mod named;
+mod nullable;
+mod plain;
+#[cfg(feature = "yaml")]
+mod yaml;
 
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::ser::{CharEscape, Formatter};
-
-use faustus_core::{Codec, CodecError};
-
-/// Compact ASCII JSON.
-///
-/// # Examples
-///
-/// ```
-/// use faustus::{Codec, Json};
-///
-/// let mut bytes = Vec::new();
-/// Json.encode(&("é".to_owned(), 1e16, 2.0), &mut bytes).unwrap();
-/// assert_eq!(bytes, br#"["\u00e9",1e+16,2.0]"#);
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Json;
-
-impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
-    fn name(&self) -> &str {
-        "json"
-    }
-
-    fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        let mut serializer = serde_json::Serializer::with_formatter(out, AsciiFormatter);
-        value.serialize(&mut serializer).map_err(CodecError::new)
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
-        // Checked once as a whole: string by string it would cost several times as much.
-        let text = std::str::from_utf8(bytes).map_err(CodecError::new)?;
-        serde_json::from_str(text).map_err(CodecError::new)
-    }
-}
-
-struct AsciiFormatter;
-
-impl Formatter for AsciiFormatter {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        if is_plain(fragment.as_bytes()) {
-            return writer.write_all(fragment.as_bytes());
-        }
-        for c in fragment.chars() {
-            if c.is_ascii() && c != '\u{7f}' {
-                writer.write_all(&[c as u8])?;
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
-        serde_json::ser::CompactFormatter.write_char_escape(writer, escape)
-    }
-
-    /// Rust's shortest form differs from Python's in the exponent alone: `1e16` against `1e+16`.
-    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        let magnitude = value.abs();
-        if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-            let text = format!("{value:e}");
-            let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            let exponent: i32 = exponent.parse().unwrap_or_default();
-            return write!(writer, "{mantissa}e{exponent:+03}");
-        }
-        write!(writer, "{value:?}")
-    }
-}
-
-/// Whether all bytes are ASCII and none is DEL, which Python escapes.
-fn is_plain(bytes: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = bytes.as_chunks::<8>();
-    // One more than DEL has the high bit; only a byte that has it already carries into the next.
-    let high = words.iter().fold(0, |high, word| {
-        let word = u64::from_ne_bytes(*word);
-        high | word | word.wrapping_add(ONES)
-    });
-    high & (ONES << 7) == 0 && rest.iter().all(|&byte| byte < 0x7f)
-}
-
-/// Bytes as they are, and text as UTF-8.
-///
-/// # Examples
-///
-/// ```
-/// use faustus::{Codec, Raw};
-///
-/// let text: String = Raw.decode(b"hello").unwrap();
-/// assert_eq!(text, "hello");
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Raw;
-
-impl Codec<String> for Raw {
-    fn name(&self) -> &str {
-        "raw"
-    }
-
-    fn encode(&self, value: &String, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        out.extend_from_slice(value.as_bytes());
-        Ok(())
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<String, CodecError> {
-        std::str::from_utf8(bytes)
-            .map(str::to_owned)
-            .map_err(CodecError::new)
-    }
-}
-
-impl Codec<Vec<u8>> for Raw {
-    fn name(&self) -> &str {
-        "raw"
-    }
-
-    fn encode(&self, value: &Vec<u8>, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        out.extend_from_slice(value);
-        Ok(())
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
-        Ok(bytes.to_vec())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn json<T: Serialize + DeserializeOwned>(value: &T) -> String {
-        let mut out = Vec::new();
-        Json.encode(value, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn floats_are_written_as_python_writes_them() {
-        let cases = [
-            (1.0, "1.0"),
-            (0.1, "0.1"),
-            (-0.0, "-0.0"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (1.5e300, "1.5e+300"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (1e-7, "1e-07"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(json(&value), text);
-        }
-    }
-
-    #[test]
-    fn only_ascii_without_del_is_plain_wherever_it_stands() {
-        for len in 0..20 {
-            for at in 0..len {
-                for byte in 0..=u8::MAX {
-                    let mut bytes = vec![b'~'; len];
-                    bytes[at] = byte;
-                    assert_eq!(is_plain(&bytes), byte < 0x7f, "{bytes:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_refused() {
-        let decoded: Result<String, _> = Json.decode(b"\"a\xff\"");
-        assert!(decoded.is_err());
-    }
-
-    #[test]
-    fn text_beyond_ascii_is_escaped_as_python_escapes_it() {
-        assert_eq!(
-            json(&"é中😀\u{7f}\n\"\\".to_owned()),
-            "\"\\u00e9\\u4e2d\\ud83d\\ude00\\u007f\\n\\\"\\\\\""
-        );
-    }
-}
+pub use chain::Chain;
+#[cfg(feature = "gzip")]
+pub use compressed::Gzip;
+#[cfg(feature = "lz4")]
+pub use compressed::Lz4;
+#[cfg(feature = "snappy")]
+pub use compressed::Snappy;
+#[cfg(feature = "zstd")]
+pub use compressed::Zstd;
+pub use json::Json;
+pub use metadata::JsonRecord;
+#[cfg(feature = "msgpack")]
+pub use msgpack::MsgPack;
+pub use named::Codecs;
+pub use nullable::Nullable;
+pub use plain::{Binary, Raw, Text};
+#[cfg(feature = "yaml")]
+pub use yaml::Yaml;

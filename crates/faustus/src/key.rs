@@ -1,17 +1,23 @@
 //! Keys: what routes a record to a partition and a lane, and what a table is looked up by.
 
+mod json;
+
 use std::{
+    any::type_name,
     borrow::Cow,
     hash::{BuildHasher, Hash},
 };
 
+use bytes::Bytes;
 use faustus_core::CodecError;
 use foldhash::fast::FixedState;
+
+pub use json::JsonKey;
 
 /// A value that has a raw form: the bytes of a record's key in a topic.
 ///
 /// Text is its UTF-8, bytes are themselves, integers are decimal digits. Equal values must have
-/// equal bytes, and different ones different bytes.
+/// equal bytes, and different ones different bytes. [`JsonKey`] is for keys that are JSON.
 ///
 /// # Examples
 ///
@@ -29,18 +35,23 @@ pub trait Key: Hash + Eq {
     /// The bytes of the key.
     fn raw(&self) -> Cow<'_, [u8]>;
 
-    /// Reads a key back from its bytes.
+    /// Reads a key back from its bytes; borrowed keys cannot be read.
     ///
     /// # Errors
     ///
-    /// When the bytes are no such key.
+    /// When the bytes are not those of a key of this type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::Key;
+    ///
+    /// assert_eq!(u64::from_raw(b"42").unwrap(), 42);
+    /// assert!(u64::from_raw(b"a1").is_err());
+    /// ```
     fn from_raw(raw: &[u8]) -> Result<Self, CodecError>
     where
-        Self: Sized,
-    {
-        let _ = raw;
-        Err(CodecError::new("this type of key cannot be read back"))
-    }
+        Self: Sized;
 }
 
 impl Key for str {
@@ -55,9 +66,8 @@ impl Key for String {
     }
 
     fn from_raw(raw: &[u8]) -> Result<Self, CodecError> {
-        std::str::from_utf8(raw)
-            .map(str::to_owned)
-            .map_err(CodecError::new)
+        let text = std::str::from_utf8(raw).map_err(CodecError::new)?;
+        Ok(text.to_owned())
     }
 }
 
@@ -71,11 +81,32 @@ impl Key for Vec<u8> {
     fn raw(&self) -> Cow<'_, [u8]> {
         Cow::Borrowed(self)
     }
+
+    fn from_raw(raw: &[u8]) -> Result<Self, CodecError> {
+        Ok(raw.to_vec())
+    }
+}
+
+impl Key for Bytes {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self)
+    }
+
+    fn from_raw(raw: &[u8]) -> Result<Self, CodecError> {
+        Ok(Bytes::copy_from_slice(raw))
+    }
 }
 
 impl<K: Key + ?Sized> Key for &K {
     fn raw(&self) -> Cow<'_, [u8]> {
         (**self).raw()
+    }
+
+    fn from_raw(_: &[u8]) -> Result<Self, CodecError> {
+        Err(CodecError::new(format!(
+            "a key of type {} is borrowed and cannot be read; read an owned one",
+            type_name::<Self>()
+        )))
     }
 }
 
@@ -84,6 +115,11 @@ macro_rules! integer_keys {
         impl Key for $integer {
             fn raw(&self) -> Cow<'_, [u8]> {
                 Cow::Owned(self.to_string().into_bytes())
+            }
+
+            fn from_raw(raw: &[u8]) -> Result<Self, CodecError> {
+                let text = std::str::from_utf8(raw).map_err(CodecError::new)?;
+                text.parse().map_err(CodecError::new)
             }
         }
     )*};
@@ -136,6 +172,30 @@ pub(crate) fn lane_of(raw_key: &[u8], lanes: u32) -> u32 {
 mod tests {
     use super::*;
     use faustus_core::partition_for_key;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_back_from_its_bytes(
+            text in ".*",
+            bytes: Vec<u8>,
+            signed: i64,
+            unsigned: u128,
+        ) {
+            prop_assert_eq!(&String::from_raw(&text.raw()).unwrap(), &text);
+            prop_assert_eq!(&Vec::from_raw(&bytes.raw()).unwrap(), &bytes);
+            prop_assert_eq!(i64::from_raw(&signed.raw()).unwrap(), signed);
+            prop_assert_eq!(u128::from_raw(&unsigned.raw()).unwrap(), unsigned);
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_type_are_no_key() {
+        assert!(String::from_raw(b"\xff").is_err());
+        assert!(u8::from_raw(b"256").is_err());
+        assert!(u8::from_raw(b"").is_err());
+        assert!(<&str>::from_raw(b"a").is_err());
+    }
 
     #[test]
     fn the_keys_of_one_of_eight_partitions_use_all_of_four_lanes() {

@@ -46,6 +46,9 @@
 //! - `cli` (default): [`App::main`], the command line of an application.
 //! - `kafka`: Kafka as a log; needs a C compiler.
 //! - `testing`: the module `testing`.
+//! - `validate`: `#[record(validate)]`.
+//! - `msgpack`, `yaml`, `gzip`, `lz4`, `snappy`, `zstd`: [`Codecs`] of these names; `zstd` needs a C
+//!   compiler.
 
 mod agent;
 mod app;
@@ -65,6 +68,7 @@ mod outside;
 mod policy;
 mod record;
 mod runtime;
+mod sensitive;
 mod service;
 mod settings;
 mod shard;
@@ -75,12 +79,25 @@ mod table;
 pub mod testing;
 mod time;
 mod topic;
+pub mod with;
 mod worker;
 
 pub use agent::{AgentBuilder, AgentSpec};
 pub use app::App;
 pub use clock::TokioClock;
-pub use codec::{Json, Raw};
+#[cfg(feature = "gzip")]
+pub use codec::Gzip;
+#[cfg(feature = "lz4")]
+pub use codec::Lz4;
+#[cfg(feature = "msgpack")]
+pub use codec::MsgPack;
+#[cfg(feature = "snappy")]
+pub use codec::Snappy;
+#[cfg(feature = "yaml")]
+pub use codec::Yaml;
+#[cfg(feature = "zstd")]
+pub use codec::Zstd;
+pub use codec::{Binary, Chain, Codecs, Json, JsonRecord, Nullable, Raw, Text};
 pub use error::{Error, ErrorKind, Result};
 pub use failure::{FailedRecord, Failure};
 pub use faustus_core::{
@@ -90,13 +107,14 @@ pub use faustus_core::{
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
 pub use handler::{AgentFn, EachFn, PartitionsFn, State, TaskFn};
-pub use key::{Key, MaybeKey};
+pub use key::{JsonKey, Key, MaybeKey};
 pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};
 pub use outside::AppStream;
 pub use policy::{FailurePolicy, Verdict};
 pub use record::{Field, Record};
 pub use runtime::{Ended, LaneState, LaneStatus, TaskState, TaskStatus};
+pub use sensitive::Sensitive;
 pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
 pub use settings::{Guarantee, Settings};
 pub use shard::{Entry, Shard};
@@ -106,6 +124,18 @@ pub use table::{ChangelogEvent, Table};
 pub use time::{Every, OnLeader, every, hours, millis, minutes, on_leader, secs};
 pub use topic::Topic;
 pub use worker::{Worker, WorkerHandle};
+
+/// What the code refers to that `#[derive(Record)]` makes.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "validate")]
+    pub use crate::record::validated;
+    pub use crate::record::{
+        polymorphic,
+        shape::{FieldShape, Probe, RecordShape, Shape, Shaped, Unshaped},
+    };
+    pub use ::serde;
+}
 
 /// What a program of agents usually imports.
 pub mod prelude {

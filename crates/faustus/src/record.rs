@@ -3,12 +3,28 @@
 //! Contract: [`Record`] is made by `#[derive(Record)]`. A [`Field`] names one field of one type; it
 //! is three words, is copied freely, borrows from the record it is given and never allocates.
 
+pub mod polymorphic;
+pub(crate) mod shape;
+#[cfg(feature = "validate")]
+mod validation;
+mod values;
+
 use std::fmt;
+
+use faustus_core::CodecError;
+use serde::Serialize;
+use serde_json::Value;
+
+use shape::Shaped;
+#[cfg(feature = "validate")]
+pub use validation::validated;
 
 /// A type with a name and named fields, made by `#[derive(Record)]`.
 ///
 /// For each field the derive also makes an associated constant of type [`Field`], named like the
 /// field in capitals and as visible as the field.
+///
+/// An enum of records is a record too: see the [derive](macro@crate::Record).
 ///
 /// # Examples
 ///
@@ -33,14 +49,42 @@ use std::fmt;
     label = "this type has no name and fields that the framework knows",
     note = "add `#[derive(Record)]` to `{Self}`"
 )]
-pub trait Record {
-    /// The name of the type in messages; the type's own name unless
+pub trait Record: Shaped {
+    /// The name of the type in messages, and in the metadata that Python's Faust writes; the type's own name unless
     /// `#[record(namespace = "…")]` says otherwise.
     const NAMESPACE: &'static str;
 
     /// The names of the fields in the order of their declaration, as they are serialized:
-    /// `#[serde(rename)]` and `rename_all` are followed, skipped and flattened fields are left out.
+    /// `#[serde(rename)]` and `rename_all` are followed, skipped fields are left out, and the fields
+    /// of a flattened record stand in its place. An enum of records has none.
     fn fields() -> &'static [&'static str];
+
+    /// The fields with their values, in the order of [`fields`](Self::fields), for people: what is
+    /// [`Sensitive`](crate::Sensitive) shows as `***`, at any depth.
+    ///
+    /// # Errors
+    ///
+    /// When the record has no JSON form.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::Record;
+    ///
+    /// #[derive(Record, serde::Serialize)]
+    /// struct Order { id: u64, items: Vec<String> }
+    ///
+    /// let order = Order { id: 7, items: vec!["tea".to_owned()] };
+    /// for (name, value) in order.to_fields().unwrap() {
+    ///     println!("{name}: {value}");
+    /// }
+    /// ```
+    fn to_fields(&self) -> Result<Vec<(String, Value)>, CodecError>
+    where
+        Self: Sized + Serialize,
+    {
+        values::of(self, Self::fields()).map_err(CodecError::new)
+    }
 }
 
 /// A field of type `T` of the record `R`, such as `Order::ACCOUNT_ID`.

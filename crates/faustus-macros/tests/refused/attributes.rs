@@ -25,6 +25,18 @@ struct OnField {
 }
 
 #[derive(Record)]
+struct Flattened {
+    #[record(flatten)]
+    inner: u8,
+}
+
+#[derive(Record)]
+struct Secret {
+    #[record(sensitive)]
+    password: String,
+}
+
+#[derive(Record)]
 #[allow(non_snake_case)]
 struct SameConstant {
     id: u8,

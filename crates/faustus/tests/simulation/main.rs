@@ -24,6 +24,7 @@ mod outcomes;
 mod policies;
 mod prefix;
 mod readers;
+mod records;
 mod scenario;
 mod sources;
 mod state;

@@ -80,7 +80,7 @@ fn a_record_with_a_wrong_field_parks_its_task_which_says_where_the_field_is() {
 #[test]
 fn records_that_do_not_decode_are_skipped_and_lose_no_others() {
     for_seeds(async |cluster, guarantee| {
-        let app = totals(FailurePolicy::Skip, Json);
+        let app = totals(FailurePolicy::skip(), Json);
         let worker = cluster.worker(app, settings(guarantee));
         let deep = "[".repeat(100_000);
         for wrong in [
@@ -112,7 +112,7 @@ fn records_that_do_not_decode_are_skipped_and_lose_no_others() {
 fn records_travel_with_their_metadata_and_through_a_chain_by_name() {
     let named = Codecs::new().get::<Order>("json|binary").unwrap();
     for_seeds(async |cluster, guarantee| {
-        let _worker = cluster.worker(totals(FailurePolicy::Skip, JsonRecord), settings(guarantee));
+        let _worker = cluster.worker(totals(FailurePolicy::skip(), JsonRecord), settings(guarantee));
         cluster.send("orders", "ann", &order(&[7])).await;
         cluster.settle().await;
         let replies = cluster.records("audit").await;
@@ -122,7 +122,7 @@ fn records_travel_with_their_metadata_and_through_a_chain_by_name() {
         );
     });
     for_seeds(async |cluster, guarantee| {
-        let app = totals(FailurePolicy::Skip, Arc::clone(&named));
+        let app = totals(FailurePolicy::skip(), Arc::clone(&named));
         let _worker = cluster.worker(app, settings(guarantee));
         let bytes = encoded(&named, &order(&[7]));
         cluster

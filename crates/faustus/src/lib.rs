@@ -52,6 +52,8 @@
 
 mod agent;
 mod app;
+#[cfg(all(doctest, feature = "testing"))]
+mod book;
 #[cfg(feature = "cli")]
 mod cli;
 mod client;

@@ -1,0 +1,18 @@
+//! The book's snippets, which compile and run with the documentation's tests.
+
+macro_rules! chapters {
+    ($($chapter:ident: $file:literal),* $(,)?) => {$(
+        #[doc = include_str!(concat!("../../../docs/book/", $file))]
+        struct $chapter;
+    )*};
+}
+
+chapters! {
+    Streams: "streams.md",
+    Agents: "agents.md",
+    Records: "records.md",
+    Codecs: "codecs.md",
+    Tables: "tables.md",
+    Time: "time.md",
+    ComingFromFaust: "coming-from-faust.md",
+}

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -111,6 +114,9 @@ pub(crate) struct Pulse {
     /// The round of the poll, by the monotonic clock, in milliseconds.
     since: AtomicU64,
     tasks: Mutex<HashMap<TaskKey, TaskId>>,
+    /// Wall time less monotonic time, in milliseconds: found once, so that one moment is always told
+    /// as the same time.
+    origin: OnceLock<i64>,
 }
 
 impl Pulse {
@@ -146,6 +152,12 @@ impl Pulse {
         self.lane.store(Self::NOBODY, Ordering::Release);
     }
 
+    /// The wall time of a moment of the monotonic clock.
+    pub(crate) fn wall(&self, clock: &dyn Clock, moment: Duration) -> Timestamp {
+        let origin = || wall(clock, Duration::ZERO).0;
+        Timestamp(*self.origin.get_or_init(origin) + millis(moment))
+    }
+
     /// The task and the lane that are being polled, and since when.
     pub(crate) fn polled(&self) -> Option<(TaskId, usize, Duration)> {
         let polled = self.lane.load(Ordering::Acquire);
@@ -162,8 +174,11 @@ impl Pulse {
 
 /// The wall time of a moment of the monotonic clock.
 pub(crate) fn wall(clock: &dyn Clock, moment: Duration) -> Timestamp {
-    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Timestamp(clock.now().0 - millis(clock.monotonic()) + millis(moment))
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

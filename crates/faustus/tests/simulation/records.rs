@@ -112,7 +112,10 @@ fn records_that_do_not_decode_are_skipped_and_lose_no_others() {
 fn records_travel_with_their_metadata_and_through_a_chain_by_name() {
     let named = Codecs::new().get::<Order>("json|binary").unwrap();
     for_seeds(async |cluster, guarantee| {
-        let _worker = cluster.worker(totals(FailurePolicy::skip(), JsonRecord), settings(guarantee));
+        let _worker = cluster.worker(
+            totals(FailurePolicy::skip(), JsonRecord),
+            settings(guarantee),
+        );
         cluster.send("orders", "ann", &order(&[7])).await;
         cluster.settle().await;
         let replies = cluster.records("audit").await;

@@ -12,7 +12,7 @@ use super::{Control, Thread};
 use crate::{
     membership::TaskId,
     runtime::{
-        status::{LaneState, LaneStatus, TaskState, TaskStatus, wall},
+        status::{LaneState, LaneStatus, TaskState, TaskStatus},
         thread::{AgentOrder, Command},
     },
 };
@@ -117,7 +117,7 @@ impl Control {
                         (*of == task && *polled == index).then_some(*since)
                     });
                     let state = since.map_or(LaneState::Blocked, |since| LaneState::Blocking {
-                        since: wall(&*clock, since),
+                        since: pulse.wall(&*clock, since),
                     });
                     statuses.push(LaneStatus {
                         agent,

@@ -10,16 +10,17 @@ use std::{
 };
 
 use faustus::{
-    ErrorKind, FailurePolicy, Raw, TaskState, TopicConfig,
+    ErrorKind, FailurePolicy, MemoryLog, Raw, TaskState, TokioClock, TopicConfig,
     prelude::*,
     testing::{Cluster, TestWorker},
 };
+use faustus_core::Transport;
 use faustus_log::{Call, Fault, Rule};
 use faustus_store::MemoryStores;
 use parking_lot::Mutex;
 
 use crate::{
-    common::flow::expect,
+    common::{Running, flow::expect, until},
     scenario::{check_parked, for_seeds, settings},
 };
 
@@ -576,6 +577,36 @@ fn an_on_recover_that_fails_panics_or_never_ends_keeps_no_task_from_beginning() 
         assert_eq!(amounts.get("a").await.unwrap(), Some(2));
         assert_eq!(calls.load(Ordering::Relaxed), 2, "once a partition");
     });
+}
+
+/// On real threads, since a simulation has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_recover_runs_beside_the_threads_of_agents() {
+    let log: Arc<dyn Transport> = Arc::new(MemoryLog::new(Arc::new(TokioClock::real()), 1));
+    let threads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let note = Arc::clone(&threads);
+    let (app, amounts) = ledger(2, |table| {
+        table.on_recover(move |_, _| {
+            let note = Arc::clone(&note);
+            async move {
+                let thread = std::thread::current();
+                note.lock()
+                    .push(thread.name().unwrap_or_default().to_owned());
+                Ok(())
+            }
+        })
+    });
+    let worker = Running::start(app, &log, faustus::Settings::default()).await;
+    until(async || {
+        let len = amounts.entries_in(0).await.and(amounts.entries_in(1).await);
+        len.map_err(|error| error.to_string())
+    })
+    .await;
+    worker.shutdown().await;
+    let threads = threads.lock();
+    assert_eq!(threads.len(), 2);
+    let beside = |thread: &String| !thread.starts_with("faustus-");
+    assert!(threads.iter().all(beside), "{threads:?}");
 }
 
 #[test]

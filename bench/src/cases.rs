@@ -37,6 +37,8 @@ pub(crate) enum Work {
     Throughput(Program),
     /// Events into the log, and no program.
     Append,
+    /// Requests to an agent, each of which waits for its reply.
+    Ask,
     /// An agent that cannot keep up.
     Slow,
     /// A start with a long changelog, until the tasks run.
@@ -164,6 +166,7 @@ impl Case {
                 "group_by account, then totals in a table, each sent to a sink"
             }
             Work::Append => "events appended in batches of 500 a partition",
+            Work::Ask => "an agent is asked, a thousand requests at once",
             Work::Slow => "an agent a thousand times slower than its source",
             Work::Recover => "a start with a changelog of as many records, until all tasks run",
             Work::Start => "from the start of the process to the first event",
@@ -222,6 +225,7 @@ impl Case {
         match (self.work, self.place) {
             (Work::Throughput(_) | Work::Raw(_), Place::Memory) => self.shape.usual_events(),
             (Work::Start, _) => 1,
+            (Work::Ask, _) => 500_000,
             (Work::Idle | Work::Latency | Work::Slow | Work::Raw(Raw::KafkaRelay), _) => 0,
             _ => 1_000_000,
         }

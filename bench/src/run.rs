@@ -1,6 +1,7 @@
 //! One round of a case, or the preparation of it, in this process.
 
 mod append;
+mod ask;
 mod latency;
 mod running;
 mod slow;
@@ -85,6 +86,7 @@ impl Run {
                 self.throughput(case, program, &log).await
             }
             Work::Append => self.append(case, self.ready(case).await?).await,
+            Work::Ask => self.ask(case, &self.ready(case).await?).await,
             Work::Slow => self.slow(case, &self.ready(case).await?).await,
             Work::Recover => self.recover(case, &self.ready(case).await?).await,
             Work::Start => self.start(case, &self.ready(case).await?).await,
@@ -145,9 +147,12 @@ impl Run {
         input::create(log, &self.topic("out"), partitions, false).await?;
         match case.work {
             Work::Throughput(_) if case.loads_while_measured() => Ok(()),
-            Work::Append | Work::Slow | Work::Idle | Work::Latency | Work::Raw(Raw::KafkaRelay) => {
-                Ok(())
-            }
+            Work::Append
+            | Work::Ask
+            | Work::Slow
+            | Work::Idle
+            | Work::Latency
+            | Work::Raw(Raw::KafkaRelay) => Ok(()),
             Work::Recover | Work::Raw(Raw::KafkaFetch) => {
                 let changelog = self.changelog();
                 input::create(log, &changelog, partitions, true).await?;

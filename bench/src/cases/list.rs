@@ -4,7 +4,7 @@ use faustus::Guarantee;
 
 use super::{
     Case, Place, Program, Raw, Shape, Step,
-    Work::{self, Append, Idle, Latency, Recover, Slow, Start},
+    Work::{self, Append, Ask, Idle, Latency, Recover, Slow, Start},
 };
 
 const DECODE: Work = Work::Throughput(Program::Decode);
@@ -49,6 +49,8 @@ pub(crate) const CASES: &[Case] = &[
     memory("reply-eos", REPLY)
         .beside(&["raw-decode"])
         .exactly_once(),
+    memory("ask", Ask),
+    memory("ask-eos", Ask).exactly_once(),
     directory("append", Append).beside(&["raw-append", "raw-file"]),
     directory("directory-total", TOTAL).beside(&["raw-decode"]),
     directory("directory", REPLY).beside(&["raw-decode"]),

@@ -255,6 +255,13 @@ impl<'a> RecordRef<'a> {
         }
     }
 
+    /// Whether there is any header.
+    #[must_use]
+    #[inline]
+    pub fn has_headers(&self) -> bool {
+        self.entry.headers_len > 0
+    }
+
     /// Key, value and headers in bytes, for budgets.
     #[must_use]
     #[inline]

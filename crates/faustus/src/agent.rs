@@ -2,12 +2,15 @@
 
 use std::{fmt, rc::Rc, sync::Arc};
 
+use serde::Serialize;
+
 use crate::{
     Failure, FailurePolicy, Result, Stream, Table, Topic,
     failure::OnError,
     handler::{AgentFn, EachFn, State},
     runtime::{AgentDef, LaneCore, LocalFuture, TopicIndex},
     source::{Decoder, Input},
+    stream::ReplyTo,
 };
 
 /// An agent, fully described.
@@ -141,7 +144,10 @@ where
     /// let app = app.agent("shout", &names, |a| a.sink(&shouts).each(shout));
     /// ```
     #[must_use]
-    pub fn each<M>(self, function: impl EachFn<S, T, R, M>) -> AgentSpec {
+    pub fn each<M>(self, function: impl EachFn<S, T, R, M>) -> AgentSpec
+    where
+        R: Serialize,
+    {
         let function = Arc::new(function);
         self.run(move |State(state): State<S>, mut stream: Stream<T, R>| {
             let function = Arc::clone(&function);
@@ -157,7 +163,10 @@ where
 
     /// The function that is the agent.
     #[must_use]
-    pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> AgentSpec {
+    pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> AgentSpec
+    where
+        R: Serialize,
+    {
         let Self {
             name,
             state,
@@ -172,7 +181,7 @@ where
         let letters = policy.letters().map(|topic| topic.index);
         let sent_to = sinks.iter().map(|sink| sink.shared.index);
         let outputs: Vec<TopicIndex> = sent_to.chain(letters).collect();
-        let sinks: Arc<[Topic<R>]> = sinks.into();
+        let replies = ReplyTo::new(sinks.into());
         let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
         let sources = inputs.iter().map(|input| input.topic.index).collect();
         let decoders: Arc<[Decoder<T>]> = inputs.into_iter().map(|input| input.decoder).collect();
@@ -180,7 +189,7 @@ where
             let stream = Stream::new(
                 lane,
                 Arc::clone(&decoders),
-                Arc::clone(&sinks),
+                replies.clone(),
                 Arc::clone(&names),
             );
             Box::pin(agent.start(state.clone(), stream))

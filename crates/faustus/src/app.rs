@@ -66,6 +66,19 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         }
     }
 
+    /// The topic `<app>-<agent>` of JSON values, for an agent that only is to be sent to and asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let topic = faustus::App::new("doubler").agent_topic::<u64>("double");
+    /// assert_eq!(topic.name(), "doubler-double");
+    /// ```
+    #[must_use]
+    pub fn agent_topic<T: Serialize + DeserializeOwned>(&self, agent: &str) -> Topic<T> {
+        self.topic(&format!("{}-{agent}", self.name()))
+    }
+
     /// A topic of values that `codec` encodes, for types that have no JSON form. The same name gives the
     /// same topic.
     ///

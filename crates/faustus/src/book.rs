@@ -14,5 +14,6 @@ chapters! {
     Codecs: "codecs.md",
     Tables: "tables.md",
     Time: "time.md",
+    Asking: "asking.md",
     ComingFromFaust: "coming-from-faust.md",
 }

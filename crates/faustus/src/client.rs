@@ -10,23 +10,21 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use faustus_core::{
-    Admin, BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, Producer, PublishError, Timestamp,
-    TopicName, TopicPartition, Transport,
+    Admin, BatchBuilder, Clock, Offset, OffsetSpec, Outgoing, Producer, PublishError, Published,
+    TopicName, TopicPartition, Transport, TransportError,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, ask::Replies};
 
 /// How many sends may wait; more of them wait outside.
 const QUEUE: usize = 4096;
 
 struct Request {
     to: TopicPartition,
-    key: Option<Bytes>,
-    value: Bytes,
-    timestamp: Timestamp,
+    /// One record.
+    record: BatchBuilder,
     answer: oneshot::Sender<Result<Offset>>,
 }
 
@@ -44,6 +42,7 @@ pub(crate) struct Client {
     admin: Arc<dyn Admin>,
     clock: Arc<dyn Clock>,
     spread: Arc<AtomicU64>,
+    replies: Arc<Replies>,
 }
 
 impl Client {
@@ -51,6 +50,7 @@ impl Client {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
+        replies: Arc<Replies>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let admin = transport.admin();
@@ -59,6 +59,7 @@ impl Client {
             admin,
             clock,
             spread: Arc::default(),
+            replies,
         };
         (client, send_all(transport, queue))
     }
@@ -68,20 +69,35 @@ impl Client {
         self.spread.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The clock of all that is sent.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The replies to what is asked through this.
+    pub(crate) fn replies(&self) -> &Arc<Replies> {
+        &self.replies
+    }
+
     pub(crate) async fn send(
         &self,
         to: TopicPartition,
         key: Option<&[u8]>,
-        value: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<Offset> {
+        let mut record = BatchBuilder::new();
+        record.push(self.clock.now(), key, value);
+        self.send_record(to, record).await
+    }
+
+    /// Sends the one record that was built.
+    pub(crate) async fn send_record(
+        &self,
+        to: TopicPartition,
+        record: BatchBuilder,
     ) -> Result<Offset> {
         let (answer, answered) = oneshot::channel();
-        let request = Request {
-            to,
-            key: key.map(Bytes::copy_from_slice),
-            value: Bytes::copy_from_slice(value),
-            timestamp: self.clock.now(),
-            answer,
-        };
+        let request = Request { to, record, answer };
         let ended = || Error::new(ErrorKind::Lost, "the application has ended");
         self.requests.send(request).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
@@ -128,20 +144,13 @@ async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Reque
 async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> bool {
     let mut place: HashMap<TopicPartition, usize> = HashMap::new();
     let mut batches: Vec<Gathered> = Vec::new();
-    for Request {
-        to,
-        key,
-        value,
-        timestamp,
-        answer,
-    } in requests.drain(..)
-    {
+    for Request { to, record, answer } in requests.drain(..) {
         let index = *place.entry(to).or_insert_with_key(|to| {
             batches.push((to.clone(), BatchBuilder::new(), Vec::new()));
             batches.len() - 1
         });
         let (_, records, answers) = &mut batches[index];
-        records.push(timestamp, key.as_deref(), Some(&value));
+        records.push_record(record.get(0));
         answers.push(answer);
     }
     let mut outgoing = Vec::with_capacity(batches.len());
@@ -153,7 +162,31 @@ async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> 
         });
         answers.push(waiting);
     }
-    match producer.publish(outgoing).await {
+    let published = producer.publish(outgoing.clone()).await;
+    if outgoing.len() > 1 && matches!(&published, Err(error) if is_of_one_topic(error)) {
+        // The others need not suffer from it.
+        let mut goes_on = true;
+        for (outgoing, answers) in outgoing.into_iter().zip(answers) {
+            let published = producer.publish(vec![outgoing]).await;
+            goes_on = answer(published, vec![answers]) && goes_on;
+        }
+        return goes_on;
+    }
+    answer(published, answers)
+}
+
+fn is_of_one_topic(error: &PublishError) -> bool {
+    use TransportError::{UnknownPartition, UnknownTopic};
+    let is_unknown = |error: &_| matches!(error, UnknownTopic(_) | UnknownPartition(_));
+    matches!(error, PublishError::Transport(error) if is_unknown(error))
+}
+
+/// Tells all who wait what became of their records. Whether the producer can go on.
+fn answer(
+    published: Result<Published, PublishError>,
+    answers: Vec<Vec<oneshot::Sender<Result<Offset>>>>,
+) -> bool {
+    match published {
         Ok(published) => {
             for (waiting, end) in answers.into_iter().zip(published.ends) {
                 let first = end.0 - i64::try_from(waiting.len()).unwrap_or_default();
@@ -185,7 +218,7 @@ async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> 
             for answer in answers.into_iter().flatten() {
                 let _ = answer.send(Err(error.clone().into()));
             }
-            error.is_transient()
+            error.is_transient() || is_of_one_topic(&error.into())
         }
     }
 }

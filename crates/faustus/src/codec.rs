@@ -33,6 +33,7 @@ pub use compressed::Snappy;
 #[cfg(feature = "zstd")]
 pub use compressed::Zstd;
 pub use json::Json;
+pub(crate) use json::encode_json;
 pub use metadata::JsonRecord;
 #[cfg(feature = "msgpack")]
 pub use msgpack::MsgPack;

@@ -27,6 +27,11 @@ pub enum ErrorKind {
     Storage,
     /// The application's own code failed.
     Application,
+    /// The agent that was asked failed; the text says of what. Asking again may help or not, as
+    /// calling it again would.
+    Remote,
+    /// Nobody replied in time: what was asked for may have happened or not, or may happen later.
+    Timeout,
 }
 
 impl fmt::Display for ErrorKind {
@@ -40,6 +45,8 @@ impl fmt::Display for ErrorKind {
             Self::Elsewhere => "elsewhere",
             Self::Storage => "storage",
             Self::Application => "application",
+            Self::Remote => "remote",
+            Self::Timeout => "timeout",
         })
     }
 }

@@ -52,6 +52,7 @@
 
 mod agent;
 mod app;
+mod ask;
 #[cfg(all(doctest, feature = "testing"))]
 mod book;
 #[cfg(feature = "cli")]
@@ -86,6 +87,7 @@ mod worker;
 
 pub use agent::{AgentBuilder, AgentSpec};
 pub use app::App;
+pub use ask::{Agent, Answers, Pending, SendOptions};
 pub use clock::TokioClock;
 #[cfg(feature = "gzip")]
 pub use codec::Gzip;
@@ -142,7 +144,8 @@ pub mod __private {
 /// What a program of agents usually imports.
 pub mod prelude {
     pub use crate::{
-        App, Event, FailurePolicy, Key, Operators, Record, Shard, State, Stream, Table, Topic,
+        Agent, App, Event, FailurePolicy, Key, Operators, Record, Shard, State, Stream, Table,
+        Topic,
     };
     pub use crate::{every, hours, millis, minutes, on_leader, secs};
     pub use serde::{Deserialize, Serialize};

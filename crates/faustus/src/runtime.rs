@@ -5,14 +5,17 @@
 //! - [`retirement`] and [`slots`] are the machines that keep order and undo, [`outputs`] gathers sends;
 //! - a [`dead_letter`] takes the place of what failed, [`status`] tells people how all of it is, and
 //!   [`routes`] lead them to the thread of a table;
-//! - an [`epoch`] goes through the [`committer`], if [`ownership`] still covers it;
+//! - an [`epoch`] goes through the [`committer`], if [`ownership`] still covers it, with replies to those
+//!   [`askers`] that are there;
 //! - [`background`] is what runs beside the agents, each [`attempt`] caught: [`jobs`] when their [`schedule`] says so, on the
 //!   [`leader`] alone or everywhere, and [`services`];
 //! - [`spawn`] is the seam between real threads and a test on one thread.
 
+mod askers;
 mod attempt;
 mod background;
 mod committer;
+mod current;
 mod dead_letter;
 mod epoch;
 mod jobs;
@@ -37,6 +40,7 @@ mod topology;
 mod worker;
 
 pub(crate) use background::{HookDef, PartitionsHookDef};
+pub(crate) use current::own_turn;
 pub(crate) use jobs::{JobDef, StartFn, When};
 pub(crate) use lane::{InFlight, LaneCore, Verdicts};
 pub(crate) use leader::leader_topic;

@@ -13,7 +13,12 @@ use std::{any::type_name, fmt, sync::Arc};
 
 use faustus_core::Codec;
 
-use crate::{Error, Result, Topic, runtime::InFlight, topic::TopicShared};
+use crate::{
+    Error, Result, Topic,
+    ask::{is_enveloped, unwrapped},
+    runtime::InFlight,
+    topic::TopicShared,
+};
 
 pub(crate) use hop::Hops;
 use operators::read_key;
@@ -97,6 +102,10 @@ impl<T> Clone for Decoder<T> {
 #[inline]
 fn decode_value<T>(codec: &dyn Codec<T>, event: &InFlight) -> Result<T> {
     let error = match event.record().value() {
+        Some(bytes) if is_enveloped(bytes) => match decode_request(codec, bytes) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        },
         Some(bytes) => match codec.decode_within(bytes, event.memory()) {
             Ok(value) => return Ok(value),
             Err(error) => Error::from(error),
@@ -108,6 +117,12 @@ fn decode_value<T>(codec: &dyn Codec<T>, event: &InFlight) -> Result<T> {
     };
     let what = format!("value is no {} {}", codec.name(), type_name::<T>());
     Err(Error::data(format!("{what}: {error}")))
+}
+
+#[cold]
+fn decode_request<T>(codec: &dyn Codec<T>, bytes: &[u8]) -> Result<T> {
+    let value = unwrapped(bytes, codec)?;
+    Ok(codec.decode(value)?)
 }
 
 impl<T: 'static> Source<T> {

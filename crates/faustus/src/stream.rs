@@ -2,6 +2,7 @@
 
 mod adapters;
 mod manual;
+mod replies;
 mod take;
 
 use std::{
@@ -18,9 +19,10 @@ use faustus_core::{Codec, Headers, Offset, RecordRef, Timestamp};
 
 pub use adapters::Enumerate;
 pub use manual::{ManualEvent, ManualStream};
+pub(crate) use replies::ReplyTo;
 
 use crate::{
-    Error, MaybeKey, Result, Shard, Table, Topic,
+    MaybeKey, Result, Shard, Table, Topic,
     runtime::{EventOutputs, InFlight, LaneCore, Number, TypedShard},
     source::Decoder,
     topic::TopicShared,
@@ -34,7 +36,7 @@ use crate::{
 pub struct Stream<T, R = ()> {
     lane: Rc<LaneCore>,
     decoders: Arc<[Decoder<T>]>,
-    sinks: Arc<[Topic<R>]>,
+    replies: ReplyTo<R>,
     /// The tables the agent was registered with, by their place in the task.
     tables: Arc<[Arc<str>]>,
     /// Topics that get every record as it is taken.
@@ -47,13 +49,13 @@ impl<T, R> Stream<T, R> {
     pub(crate) fn new(
         lane: Rc<LaneCore>,
         decoders: Arc<[Decoder<T>]>,
-        sinks: Arc<[Topic<R>]>,
+        replies: ReplyTo<R>,
         tables: Arc<[Arc<str>]>,
     ) -> Self {
         Self {
             lane,
             decoders,
-            sinks,
+            replies,
             tables,
             echoes: Vec::new(),
             batch: Vec::new(),
@@ -92,20 +94,11 @@ impl<T, R> Stream<T, R> {
         poll_fn(|cx| self.poll_decoded(cx)).await
     }
 
-    /// Sends `value` to every sink under the key and time stamp of `event`, which is in flight.
+    /// Replies `value` to `event`, which is in flight.
     pub(crate) fn reply_to(&self, event: &InFlight, value: &R) -> Result {
-        let record = event.record();
-        for sink in self.sinks.iter() {
-            write(
-                &mut self.lane.outputs(event),
-                &sink.shared,
-                (event.number(), record.timestamp()),
-                record.key(),
-                |out| Ok(sink.codec.encode(value, out)?),
-                None,
-            )?;
-        }
-        Ok(())
+        let mut outputs = self.lane.outputs(event);
+        self.replies
+            .write(&mut outputs, event.record(), event.number(), value)
     }
 
     /// This lane's part of `table`, which the agent was registered with.
@@ -217,7 +210,10 @@ impl<T, R> Event<'_, T, R> {
         self.record().timestamp()
     }
 
-    /// Sends `value` to every sink of the agent, under the event's key and time stamp.
+    /// Sends `value` to every sink of the agent, under the event's key and time stamp, and to who
+    /// [asked](crate::Agent::ask), if somebody did.
+    ///
+    /// Who asks hears the first reply to its event. If its topic is gone, the reply is dropped.
     ///
     /// # Errors
     ///
@@ -226,7 +222,7 @@ impl<T, R> Event<'_, T, R> {
         self.stream.reply_to(&self.event, value)
     }
 
-    /// Sends `value` to every sink of the agent, under the event's key and time stamp.
+    /// Sends `value` to every sink of the agent and to who asked: see [`try_reply`](Self::try_reply).
     ///
     /// If that cannot be done, because the value does not encode or is longer than a sink takes,
     /// the event fails; [`try_reply`](Self::try_reply) gives the error instead.
@@ -247,12 +243,8 @@ impl<T, R> Event<'_, T, R> {
     /// When the value does not encode, or is longer than the topic takes.
     pub fn send<U, K: MaybeKey + ?Sized>(&self, topic: &Topic<U>, key: &K, value: &U) -> Result {
         let key = key.maybe_raw();
-        self.write(
-            &topic.shared,
-            key.as_deref(),
-            |out| topic.codec.encode(value, out).map_err(Error::from),
-            None,
-        )
+        let encode = value_of(&*topic.codec, value);
+        self.write(&topic.shared, key.as_deref(), encode, None)
     }
 
     /// Sends the record as it came, bytes and headers, to `topic` under `key` as a part of this event.
@@ -276,21 +268,18 @@ impl<T, R> Event<'_, T, R> {
         codec: Option<&dyn Codec<T>>,
     ) -> Result {
         let record = self.record();
-        let copy = |out: &mut Vec<u8>| {
-            match codec {
-                Some(codec) => codec.encode(&self.value, out)?,
-                None => out.extend_from_slice(record.value().unwrap_or_default()),
-            }
-            Ok(())
-        };
-        self.write(topic, key, copy, Some(record.headers()))
+        let headers = Some(record.headers());
+        match codec {
+            Some(codec) => self.write(topic, key, value_of(codec, &self.value), headers),
+            None => self.write(topic, key, value_as_it_came(record), headers),
+        }
     }
 
     fn write(
         &self,
         topic: &TopicShared,
         key: Option<&[u8]>,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result,
+        encode: Option<impl FnOnce(&mut Vec<u8>) -> Result>,
         headers: Option<Headers<'_>>,
     ) -> Result {
         let mut outputs = self.stream.lane.outputs(&self.event);
@@ -310,13 +299,30 @@ impl<T, R> Event<'_, T, R> {
     }
 }
 
-/// Adds a record to what an event of this number and time stamp sends.
+/// What writes `value` in `codec`; nothing if it stands for a record without a value.
+fn value_of<'a, T>(
+    codec: &'a dyn Codec<T>,
+    value: &'a T,
+) -> Option<impl FnOnce(&mut Vec<u8>) -> Result + 'a> {
+    (!codec.is_absent(value)).then_some(move |out: &mut Vec<u8>| Ok(codec.encode(value, out)?))
+}
+
+/// What writes the bytes of a record's value, if it has one.
+fn value_as_it_came(record: RecordRef<'_>) -> Option<impl FnOnce(&mut Vec<u8>) -> Result + '_> {
+    let value = record.value()?;
+    Some(move |out: &mut Vec<u8>| {
+        out.extend_from_slice(value);
+        Ok(())
+    })
+}
+
+/// Adds a record to what an event of this number and time stamp sends; without a value, a tombstone.
 fn write(
     outputs: &mut EventOutputs,
     topic: &TopicShared,
     (number, timestamp): (Number, Timestamp),
     key: Option<&[u8]>,
-    encode: impl FnOnce(&mut Vec<u8>) -> Result,
+    encode: Option<impl FnOnce(&mut Vec<u8>) -> Result>,
     headers: Option<Headers<'_>>,
 ) -> Result {
     let partition = topic.partition(key, number)?;
@@ -325,7 +331,10 @@ fn write(
             Some(key) => record.key(key),
             None => record,
         };
-        let record = record.value_with(encode)?;
+        let record = match encode {
+            Some(encode) => record.value_with(encode)?,
+            None => record,
+        };
         let record = match headers {
             Some(headers) => record.headers(headers),
             None => record,

@@ -7,7 +7,7 @@ use std::{
 
 use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
 
-use crate::{Error, MaybeKey, Result, client::Client, runtime::TopicIndex};
+use crate::{Error, MaybeKey, Nullable, Result, client::Client, runtime::TopicIndex};
 
 /// What all handles of one topic share.
 pub(crate) struct TopicShared {
@@ -59,6 +59,11 @@ impl TopicShared {
         }
     }
 
+    /// What sends that leave at once go through.
+    pub(crate) fn client(&self) -> Result<&Client> {
+        self.client.get().ok_or_else(|| self.not_running())
+    }
+
     fn not_running(&self) -> Error {
         Error::config(format!(
             "topic {} can be used once the application runs",
@@ -101,6 +106,39 @@ impl<T> Topic<T> {
         }
     }
 
+    /// The same topic with records that may have no value: `None` is sent and read as a *tombstone*,
+    /// which in a compacted topic deletes its key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::prelude::*;
+    ///
+    /// async fn print(mut prices: Stream<(String, Option<u64>)>) -> faustus::Result {
+    ///     while let Some(event) = prices.next().await? {
+    ///         match &*event {
+    ///             (item, Some(price)) => println!("{item} costs {price}"),
+    ///             (item, None) => println!("{item} is not sold any more"),
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let app = App::new("shop");
+    /// let prices = app.topic::<u64>("prices").nullable();
+    /// let app = app.agent("print", prices.keyed::<String>(), |a| a.run(print));
+    /// ```
+    #[must_use]
+    pub fn nullable(self) -> Topic<Option<T>>
+    where
+        T: 'static,
+    {
+        Topic {
+            shared: self.shared,
+            codec: Arc::new(Nullable(self.codec)),
+        }
+    }
+
     /// Sends `value` under `key` (`()` for none) **at once**: outside of any event and transaction,
     /// like a call of another service. Gives where the record was stored.
     ///
@@ -124,7 +162,10 @@ impl<T> Topic<T> {
             .get()
             .ok_or_else(|| self.shared.not_running())?;
         let mut bytes = Vec::new();
-        self.codec.encode(value, &mut bytes)?;
+        let absent = self.codec.is_absent(value);
+        if !absent {
+            self.codec.encode(value, &mut bytes)?;
+        }
         let key = key.maybe_raw();
         self.shared
             .check_len(bytes.len() + key.as_ref().map_or(0, |key| key.len()))?;
@@ -133,7 +174,9 @@ impl<T> Topic<T> {
             topic: self.shared.name.clone(),
             partition,
         };
-        let offset = client.send(to.clone(), key.as_deref(), &bytes).await?;
+        let offset = client
+            .send(to.clone(), key.as_deref(), (!absent).then_some(&bytes))
+            .await?;
         Ok((to, offset))
     }
 

@@ -44,7 +44,7 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     }
 
     fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        value.serialize(&mut writer(out)).map_err(CodecError::new)
+        encode_json(value, out)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
@@ -52,6 +52,14 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
         let text = std::str::from_utf8(bytes).map_err(CodecError::new)?;
         serde_json::from_str(text).map_err(|error| explain::<T>(text, &error))
     }
+}
+
+/// Appends `value` as [`Json`] writes it.
+pub(crate) fn encode_json<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    value.serialize(&mut writer(out)).map_err(CodecError::new)
 }
 
 /// Writes JSON to `out` as Python does.

@@ -5,6 +5,8 @@
 //! generation permit, so that none falls between a join and its sync. What is worth another try is
 //! tried again here, with the same epoch; the thread hears only of ends.
 //!
+//! Replies are published with the rest, but none of them fails an epoch: see [`askers`](super::askers).
+//!
 //! It never knows what an epoch means: not tables, not lanes, not which events are behind a record. It
 //! has no watchdog: calls of a transport come back.
 
@@ -12,11 +14,12 @@ use std::{sync::Arc, time::Duration};
 
 use faustus_core::{
     Change, Clock, Coordinator, GroupError, Offset, OffsetSpec, Producer, PublishError, Published,
-    TopicPartition, TransactionalProducer, Transport, TransportError,
+    Refusal, TopicPartition, TransactionalProducer, Transport, TransportError,
 };
 use tokio::sync::mpsc;
 
 use super::{
+    askers::{Askers, drop_refused},
     epoch::{Epoch, EpochId, OffsetNote, Outcome},
     ownership::{Committing, Ownership},
 };
@@ -51,6 +54,7 @@ pub(crate) struct Committer {
     pub(crate) unknown: bool,
     /// What the last transaction wrote: partitions, and the position after it.
     pub(crate) written: Vec<(TopicPartition, Offset)>,
+    pub(crate) askers: Askers,
 }
 
 /// Why an attempt came to nothing.
@@ -111,16 +115,33 @@ impl Committer {
     }
 
     /// How the epoch ended.
-    async fn store(&mut self, epoch: Epoch) -> Outcome {
+    async fn store(&mut self, mut epoch: Epoch) -> Outcome {
+        let mut absent = Vec::new();
         let published = loop {
+            if !epoch.replies.is_empty() {
+                match self.askers.take_absent(&mut epoch.replies).await {
+                    Ok(replies) => absent.extend(replies),
+                    Err(error) => tracing::debug!(%error, "topics of replies cannot be looked for"),
+                }
+            }
             let attempt = match self.guarantee {
                 Guarantee::ExactlyOnce => self.in_one_transaction(&epoch).await,
-                Guarantee::AtLeastOnce => self.records_then_offsets(&epoch).await,
+                Guarantee::AtLeastOnce => self.records_then_offsets(&mut epoch).await,
             };
             match attempt {
                 Ok(published) => break published,
+                Err(Stop::End(Outcome::Refused(refused))) => {
+                    let outputs = epoch.outgoing.len();
+                    drop_refused(&mut epoch.replies, outputs, &refused);
+                    let not_replies = refused.into_iter().filter(|r| r.outgoing < outputs);
+                    let refused: Vec<Refusal> = not_replies.collect();
+                    if !refused.is_empty() {
+                        return self.ended(Outcome::Refused(refused));
+                    }
+                }
                 Err(Stop::End(outcome)) => return self.ended(outcome),
                 Err(Stop::Again(reason)) => {
+                    self.askers.doubt(&epoch.replies);
                     tracing::warn!(%reason, "epoch is tried again");
                     self.clock.sleep(AGAIN).await;
                 }
@@ -130,6 +151,7 @@ impl Committer {
             let partitions = epoch.outgoing.iter().map(|out| out.partition.clone());
             self.written = partitions.zip(published.ends.iter().copied()).collect();
         }
+        self.askers.send_late(absent);
         let outcome = match write_stores(&epoch, &published) {
             Ok(()) => Outcome::Committed,
             Err(error) => Outcome::StoreFailed(error.to_string()),
@@ -258,8 +280,8 @@ impl Committer {
         }
     }
 
-    async fn records_then_offsets(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
-        let published = if epoch.outgoing.is_empty() {
+    async fn records_then_offsets(&mut self, epoch: &mut Epoch) -> Result<Published, Stop> {
+        let published = if epoch.is_silent() {
             Published::default()
         } else {
             self.publish(epoch).await?
@@ -271,7 +293,7 @@ impl Committer {
     }
 
     /// Nothing can fence these records: they are handed over only while the membership is sure.
-    async fn publish(&mut self, epoch: &Epoch) -> Result<Published, Stop> {
+    async fn publish(&mut self, epoch: &mut Epoch) -> Result<Published, Stop> {
         let (permit, committing) = self.permit(epoch).await?;
         let now = self.clock.monotonic();
         if self.group.lease_until().is_none_or(|until| until <= now) {
@@ -285,18 +307,28 @@ impl Committer {
         let Some(producer) = self.producer.as_mut() else {
             return Err(Stop::Again("no producer".to_owned()));
         };
-        let published = producer.publish(epoch.outgoing.clone()).await;
+        let published = producer.publish(epoch.records()).await;
         drop((permit, committing));
-        published.map_err(|error| match error {
-            PublishError::Refused(refusals) => Stop::End(Outcome::Refused(refusals)),
-            PublishError::Transport(error) if error.is_transient() => {
-                Stop::Again(error.to_string())
+        match published {
+            Ok(published) => Ok(published),
+            Err(PublishError::Refused(refused))
+                if refused.iter().all(|r| r.outgoing >= epoch.outgoing.len()) =>
+            {
+                // All but these replies is stored, though nobody says where.
+                drop_refused(&mut epoch.replies, epoch.outgoing.len(), &refused);
+                Ok(Published::default())
             }
-            PublishError::Transport(error) => {
+            Err(PublishError::Refused(refused)) => Err(Stop::End(Outcome::Refused(refused))),
+            Err(PublishError::Transport(error))
+                if error.is_transient() || epoch.is_of_reply(&error) =>
+            {
+                Err(Stop::Again(error.to_string()))
+            }
+            Err(PublishError::Transport(error)) => {
                 self.producer = None;
-                Stop::End(failed(error))
+                Err(Stop::End(failed(error)))
             }
-        })
+        }
     }
 
     async fn commit_offsets(&self, epoch: &Epoch) -> Result<(), Stop> {
@@ -343,10 +375,10 @@ async fn publish_transaction(
     epoch: &Epoch,
 ) -> Result<Published, PublishError> {
     producer.begin().await?;
-    if epoch.outgoing.is_empty() {
+    if epoch.is_silent() {
         return Ok(Published::default());
     }
-    producer.publish(epoch.outgoing.clone()).await
+    producer.publish(epoch.records()).await
 }
 
 fn not_prepared(error: TransportError) -> Stop {

@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 use faustus_core::{
     Checkpoint, Offset, OffsetCommit, Outgoing, Refusal, Store, Timestamp, TopicId, TopicPartition,
+    TransportError,
 };
 
 use crate::membership::TaskId;
@@ -21,12 +22,37 @@ pub(crate) struct Epoch {
     /// Tells this epoch from all others of all workers.
     pub(crate) id: EpochId,
     pub(crate) outgoing: Vec<Outgoing>,
+    /// Replies to who asked. Their topics may be gone: none of them keeps the epoch from being stored.
+    pub(crate) replies: Vec<Outgoing>,
     pub(crate) offsets: Vec<OffsetCommit>,
     pub(crate) stores: Vec<StoreWrite>,
     /// The tasks whose offsets it holds, with the assignments they were started for.
     pub(crate) tasks: Vec<(TaskId, u64)>,
     /// Records of repartition topics that nobody needs once this epoch is stored.
     pub(crate) purge: Vec<(TopicPartition, Offset)>,
+}
+
+impl Epoch {
+    /// Whether it holds no records.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.outgoing.is_empty() && self.replies.is_empty()
+    }
+
+    /// All its records, replies last.
+    pub(crate) fn records(&self) -> Vec<Outgoing> {
+        self.outgoing.iter().chain(&self.replies).cloned().collect()
+    }
+
+    /// Whether this error is about the topic of a reply alone.
+    pub(crate) fn is_of_reply(&self, error: &TransportError) -> bool {
+        let topic = match error {
+            TransportError::UnknownTopic(topic) => topic,
+            TransportError::UnknownPartition(partition) => &partition.topic,
+            _ => return false,
+        };
+        let mut replies = self.replies.iter();
+        replies.any(|reply| reply.partition.topic == *topic)
+    }
 }
 
 /// The changes of a table that go to its store once the log has them.

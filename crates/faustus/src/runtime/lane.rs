@@ -30,7 +30,7 @@ use super::{
     slots::{EventId, Writer},
     task::{Note, TaskCore},
 };
-use crate::{Error, Result, key::lane_of};
+use crate::{Error, Result, ask, key::lane_of};
 
 use detached::Detached;
 pub(crate) use detached::Verdicts;
@@ -335,13 +335,14 @@ impl LaneCore {
     #[cold]
     fn take_otherwise(&self, event: &InFlight, note: Note) -> Poll<Option<InFlight>> {
         match note {
-            Note::Skip => {}
+            Note::Skip => self.answer_failure("the event is passed over"),
             Note::DeadLetter(letter) => {
                 let written = letter.write(event, &mut self.outputs.borrow_mut());
                 if let Err(error) = written {
                     self.refuse_event(error);
                     return Poll::Pending;
                 }
+                self.answer_failure("the event is a dead letter");
             }
             Note::Refused(error) | Note::Undeliverable(error) => {
                 self.refuse_event(error);
@@ -398,22 +399,24 @@ impl LaneCore {
         self.wake();
     }
 
-    /// The event in flight counts as done without having had an effect.
-    pub(crate) fn skip(&self) {
+    /// The event in flight counts as done without having had an effect, but that who asked hears `why`.
+    pub(crate) fn skip(&self, why: &str) {
         self.roll_back();
+        self.answer_failure(why);
         self.end_event(Note::Skip);
     }
 
-    /// The event in flight counts as done, and all it did is to send `letter`.
+    /// The event in flight counts as done, and all it did is to send `letter`, and `why` to who asked.
     ///
     /// # Errors
     ///
     /// When the letter is longer than its topic takes; the event is in flight as before.
-    pub(crate) fn dead_letter(&self, letter: Rc<DeadLetter>) -> Result {
+    pub(crate) fn dead_letter(&self, letter: Rc<DeadLetter>, why: &str) -> Result {
         self.roll_back();
         if let Some(event) = self.current.borrow().as_ref() {
             letter.write(event, &mut self.outputs.borrow_mut())?;
         }
+        self.answer_failure(why);
         self.end_event(Note::DeadLetter(letter));
         Ok(())
     }
@@ -427,6 +430,24 @@ impl LaneCore {
         self.replay.set(false);
         self.complete();
         self.wake();
+    }
+
+    /// Replies to who asked, as a part of the event in flight, that it failed.
+    fn answer_failure(&self, why: &str) {
+        if let Some(event) = &*self.current.borrow() {
+            ask::reply_failure(event.record(), &mut self.outputs.borrow_mut(), why);
+        }
+    }
+
+    /// Replies to who asked that the event in flight failed, which itself has not come to an end.
+    pub(crate) fn answer_failure_early(&self, why: &str) {
+        if let Some(event) = &*self.current.borrow() {
+            let mut outputs = EventOutputs::default();
+            ask::reply_failure(event.record(), &mut outputs, why);
+            if !outputs.is_empty() {
+                self.task.send_alone(&mut outputs);
+            }
+        }
     }
 
     /// The event in flight cannot be given to the agent, which waits for it.
@@ -502,6 +523,10 @@ impl LaneCore {
 
     pub(crate) fn current(&self) -> Option<InFlight> {
         self.current.borrow().clone()
+    }
+
+    pub(crate) fn has_event(&self) -> bool {
+        self.current.borrow().is_some()
     }
 
     /// The event in flight, and its record.

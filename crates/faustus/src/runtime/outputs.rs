@@ -4,7 +4,7 @@
 //! copies them into the thread's [`EpochOutputs`], one batch per partition, each record with the
 //! record it came from, so that a record that the log refuses leads back to its event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use faustus_core::{
     Batch, BatchBuilder, Outgoing, RecordRef, Timestamp, TopicName, TopicPartition,
@@ -20,6 +20,9 @@ pub(crate) type TopicIndex = u32;
 pub(crate) struct EventOutputs {
     records: BatchBuilder,
     to: Vec<(TopicIndex, u32)>,
+    /// Replies to who asked, whose topics the application knows nothing of.
+    replies: BatchBuilder,
+    replies_to: Vec<TopicName>,
 }
 
 impl EventOutputs {
@@ -39,18 +42,37 @@ impl EventOutputs {
         Ok(())
     }
 
+    /// Adds a reply to who reads the only partition of `topic`; `write` fills it in and may refuse it.
+    pub(crate) fn push_reply<E>(
+        &mut self,
+        topic: TopicName,
+        timestamp: Timestamp,
+        write: impl FnOnce(faustus_core::RecordWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.replies.len();
+        write(self.replies.record(timestamp))?;
+        if self.replies.len() > before {
+            self.replies_to.push(topic);
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.to.is_empty()
+        self.to.is_empty() && self.replies_to.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
         self.records.clear();
         self.to.clear();
+        if !self.replies_to.is_empty() {
+            self.replies.clear();
+            self.replies_to.clear();
+        }
     }
 
     /// The memory held, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.records.bytes()
+        self.records.bytes() + self.replies.bytes()
     }
 
     fn iter(&self) -> impl Iterator<Item = (TopicIndex, u32, RecordRef<'_>)> {
@@ -74,6 +96,24 @@ struct Pending {
     origins: Vec<Origin>,
 }
 
+impl Pending {
+    /// Forgets what the events of `tasks` sent; gives how many bytes that were.
+    fn forget(&mut self, tasks: &BTreeSet<TaskKey>) -> usize {
+        let mut bytes = 0;
+        let before = std::mem::take(self);
+        for (index, origin) in before.origins.into_iter().enumerate() {
+            let record = before.records.get(index);
+            if tasks.contains(&origin.task) {
+                bytes += record.bytes();
+            } else {
+                self.records.push_record(record);
+                self.origins.push(origin);
+            }
+        }
+        bytes
+    }
+}
+
 /// The records of all events of a thread that retired since the last cut.
 #[derive(Debug, Default)]
 pub(crate) struct EpochOutputs {
@@ -81,6 +121,8 @@ pub(crate) struct EpochOutputs {
     topics: Vec<Vec<Pending>>,
     /// The partitions that have records, in the order of their first.
     used: Vec<(TopicIndex, u32)>,
+    /// Replies by the topic of who asked.
+    replies: BTreeMap<TopicName, Pending>,
     bytes: usize,
 }
 
@@ -104,11 +146,28 @@ impl EpochOutputs {
             pending.records.push_record(record);
             pending.origins.push(origin);
         }
+        if !outputs.replies_to.is_empty() {
+            self.append_replies(origin, outputs);
+        }
         outputs.clear();
     }
 
+    #[inline(never)]
+    fn append_replies(&mut self, origin: Origin, outputs: &EventOutputs) {
+        for (index, to) in outputs.replies_to.iter().enumerate() {
+            let record = outputs.replies.get(index);
+            self.bytes += record.bytes();
+            let pending = match self.replies.get_mut(to) {
+                Some(pending) => pending,
+                None => self.replies.entry(to.clone()).or_default(),
+            };
+            pending.records.push_record(record);
+            pending.origins.push(origin);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.used.is_empty()
+        self.used.is_empty() && self.replies.is_empty()
     }
 
     /// The memory held, in bytes.
@@ -116,7 +175,21 @@ impl EpochOutputs {
         self.bytes
     }
 
-    /// Takes everything, with the origins of each batch's records.
+    /// Takes all replies, with the origins of each batch's records; to be called before [`take`](Self::take).
+    pub(crate) fn take_replies(&mut self) -> (Vec<Outgoing>, Vec<Vec<Origin>>) {
+        let replies = std::mem::take(&mut self.replies).into_iter();
+        let replies = replies.map(|(topic, pending)| {
+            let partition = TopicPartition {
+                topic,
+                partition: 0,
+            };
+            let batch = pending.records.build();
+            (Outgoing { partition, batch }, pending.origins)
+        });
+        replies.unzip()
+    }
+
+    /// Takes everything but replies, with the origins of each batch's records.
     pub(crate) fn take(&mut self, names: &[TopicName]) -> (Vec<Outgoing>, Vec<Vec<Origin>>) {
         self.bytes = 0;
         let mut outgoing = Vec::with_capacity(self.used.len());
@@ -145,17 +218,13 @@ impl EpochOutputs {
             {
                 continue;
             }
-            let before = std::mem::take(pending);
-            for (index, origin) in before.origins.into_iter().enumerate() {
-                let record = before.records.get(index);
-                if tasks.contains(&origin.task) {
-                    self.bytes -= record.bytes();
-                } else {
-                    pending.records.push_record(record);
-                    pending.origins.push(origin);
-                }
-            }
+            self.bytes -= pending.forget(tasks);
         }
+        for pending in self.replies.values_mut() {
+            self.bytes -= pending.forget(tasks);
+        }
+        self.replies
+            .retain(|_, pending| !pending.origins.is_empty());
         let Self { topics, used, .. } = self;
         used.retain(|&(topic, partition)| {
             let pending = &topics[topic as usize][partition as usize];

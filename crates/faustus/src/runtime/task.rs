@@ -287,6 +287,16 @@ impl TaskCore {
         self.tracker.borrow_mut().part(first);
     }
 
+    /// Sends what belongs to no event with the next epoch.
+    pub(crate) fn send_alone(&self, outputs: &mut EventOutputs) {
+        let origin = Origin {
+            task: self.key,
+            record: Writer::NOBODY,
+        };
+        self.publish(origin, outputs);
+        self.touch.tell();
+    }
+
     /// Something was written that belongs to no event: the next epoch holds it.
     pub(crate) fn wrote_alone(&self) {
         self.wrote_alone.set(true);

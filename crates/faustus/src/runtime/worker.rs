@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    askers::Askers,
     background::Background,
     committer::Committer,
     leader::{Leadership, leader_sub_topology},
@@ -33,6 +34,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Guarantee, Result, Settings,
+    ask::{LateReplies, Replies, late_replies},
     client::Client,
     membership::{Assigned, Group, GroupDriver, GroupEvent, MemberConfig, TaskId, classic_group},
     table::TableReader,
@@ -83,8 +85,23 @@ pub(crate) async fn run(
     requests: mpsc::UnboundedReceiver<Request>,
 ) -> Result<Ended> {
     let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
-    let (client, sending) = Client::new(Arc::clone(&env.transport), Arc::clone(&env.clock));
-    let sending = env.spawn.task(Box::pin(sending));
+    let (replies, reading) =
+        Replies::new(Arc::clone(&env.transport), Arc::clone(&env.clock), env.seed);
+    let (client, sending) = Client::new(
+        Arc::clone(&env.transport),
+        Arc::clone(&env.clock),
+        Arc::clone(&replies),
+    );
+    let (late, delivering) = late_replies(
+        env.transport.admin(),
+        client.clone(),
+        Arc::clone(&env.clock),
+    );
+    let sending = [
+        env.spawn.task(Box::pin(sending)),
+        env.spawn.task(Box::pin(reading)),
+        env.spawn.task(Box::pin(delivering)),
+    ];
     for topic in &def.topics {
         topic.client.get_or_init(|| client.clone());
     }
@@ -135,7 +152,7 @@ pub(crate) async fn run(
         drain: env.settings.drain_timeout,
     };
     // Producers first: they end what a predecessor of the same name left open.
-    control.start_threads(&env).await?;
+    control.start_threads(&env, &late).await?;
     let begun = background.begin(&mut control.requests).await;
     let (result, membership) = match begun {
         Ok(Some(held)) => {
@@ -161,6 +178,9 @@ pub(crate) async fn run(
         membership.end().await;
     }
     background.stop().await;
+    if result.is_ok() {
+        replies.close().await;
+    }
     drop(sending);
     match result? {
         (_, Some(reason)) => Err(reason),
@@ -251,7 +271,7 @@ struct Control {
 }
 
 impl Control {
-    async fn start_threads(&mut self, env: &Environment) -> Result<()> {
+    async fn start_threads(&mut self, env: &Environment, late: &LateReplies) -> Result<()> {
         let (settings, recovery) = (&env.settings, &self.recovery);
         for index in 0..settings.threads.max(1) {
             let committer_id = match settings.guarantee {
@@ -270,6 +290,7 @@ impl Control {
                 producer: None,
                 unknown: false,
                 written: Vec::new(),
+                askers: Askers::new(env.transport.admin(), Arc::clone(&env.clock), late.clone()),
             };
             committer.prepare().await?;
             let pulse = Arc::new(Pulse::default());

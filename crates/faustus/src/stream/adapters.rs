@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Event, Stream, write};
+use super::{Event, Stream, value_as_it_came, write};
 use crate::{RecordKey, Result, Topic, runtime::InFlight};
 
 impl<T: 'static, R> Stream<T, R> {
@@ -32,7 +32,7 @@ impl<T: 'static, R> Stream<T, R> {
         Stream {
             decoders: keyed.collect(),
             lane: self.lane,
-            sinks: self.sinks,
+            replies: self.replies,
             tables: self.tables,
             echoes: self.echoes,
             batch: Vec::new(),
@@ -79,18 +79,8 @@ impl<T, R> Stream<T, R> {
         let mut outputs = self.lane.outputs(event);
         for topic in &self.echoes {
             let at = (event.number(), record.timestamp());
-            let copy = |out: &mut Vec<u8>| {
-                out.extend_from_slice(record.value().unwrap_or_default());
-                Ok(())
-            };
-            write(
-                &mut outputs,
-                topic,
-                at,
-                record.key(),
-                copy,
-                Some(record.headers()),
-            )?;
+            let (value, headers) = (value_as_it_came(record), Some(record.headers()));
+            write(&mut outputs, topic, at, record.key(), value, headers)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use faustus_core::{Batch, Headers, Offset, RecordRef, Timestamp};
 
-use super::{Event, Stream, write};
+use super::{Event, ReplyTo, Stream, value_as_it_came, value_of, write};
 use crate::{
     Error, MaybeKey, Result, Topic,
     runtime::{EventOutputs, Number, Verdicts},
@@ -32,7 +32,7 @@ pub struct ManualEvent<T, R = ()> {
     number: Number,
     partition: u32,
     outputs: EventOutputs,
-    sinks: Arc<[Topic<R>]>,
+    replies: ReplyTo<R>,
     /// Why it fails even if it is acknowledged: a reply that could not be sent.
     error: Option<Error>,
     /// Until the verdict is told.
@@ -131,7 +131,7 @@ impl<T, R> Event<'_, T, R> {
             number: event.number(),
             partition: lane.task.id.partition,
             outputs,
-            sinks: Arc::clone(&stream.sinks),
+            replies: stream.replies.clone(),
             error: None,
             verdicts: Some(verdicts),
         })
@@ -185,28 +185,19 @@ impl<T, R> ManualEvent<T, R> {
         self.tell(Err(error.into()));
     }
 
-    /// Sends `value` to every sink of the agent, as [`Event::reply`] does; one that cannot be sent
+    /// Sends `value` to every sink of the agent and to who asked, as [`Event::reply`] does; one that cannot be sent
     /// fails the event when it is acknowledged.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a reply is handed over, as it reads"
     )]
     pub fn reply(&mut self, value: R) {
-        for sink in Arc::clone(&self.sinks).iter() {
-            let record = self.batch.get(self.place);
-            let encode = |out: &mut Vec<u8>| Ok(sink.codec.encode(&value, out)?);
-            let at = (self.number, record.timestamp());
-            let sent = write(
-                &mut self.outputs,
-                &sink.shared,
-                at,
-                record.key(),
-                encode,
-                None,
-            );
-            if let Err(error) = sent {
-                self.error.get_or_insert_with(|| error.context("reply"));
-            }
+        let record = self.batch.get(self.place);
+        let sent = self
+            .replies
+            .write(&mut self.outputs, record, self.number, &value);
+        if let Err(error) = sent {
+            self.error.get_or_insert_with(|| error.context("reply"));
         }
     }
 
@@ -222,14 +213,13 @@ impl<T, R> ManualEvent<T, R> {
         value: &U,
     ) -> Result {
         let at = (self.number, self.timestamp());
-        let encode = |out: &mut Vec<u8>| Ok(topic.codec.encode(value, out)?);
-        let key = key.maybe_raw();
+        let (key, value) = (key.maybe_raw(), value_of(&*topic.codec, value));
         write(
             &mut self.outputs,
             &topic.shared,
             at,
             key.as_deref(),
-            encode,
+            value,
             None,
         )
     }
@@ -245,19 +235,9 @@ impl<T, R> ManualEvent<T, R> {
 
     fn copy_to(&mut self, topic: &TopicShared, key: Option<&[u8]>) -> Result {
         let record = self.batch.get(self.place);
-        let copy = |out: &mut Vec<u8>| {
-            out.extend_from_slice(record.value().unwrap_or_default());
-            Ok(())
-        };
         let at = (self.number, record.timestamp());
-        write(
-            &mut self.outputs,
-            topic,
-            at,
-            key,
-            copy,
-            Some(record.headers()),
-        )
+        let (value, headers) = (value_as_it_came(record), Some(record.headers()));
+        write(&mut self.outputs, topic, at, key, value, headers)
     }
 
     fn record(&self) -> RecordRef<'_> {

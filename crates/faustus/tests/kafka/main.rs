@@ -13,6 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asking;
 mod blocked;
 mod broker;
 mod failures;

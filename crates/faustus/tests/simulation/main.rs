@@ -10,6 +10,7 @@
 mod common;
 
 mod agents;
+mod asking;
 mod basics;
 mod batches;
 mod chaos;

@@ -387,3 +387,36 @@ fn a_stream_outside_of_agents_acknowledges_what_it_was_asked_beyond() {
         assert_eq!(stream.next().await.map(|event| **event), Some(3));
     });
 }
+
+#[test]
+fn a_record_without_a_value_is_none_and_is_sent_as_one() {
+    async fn copy(
+        State(copies): State<Topic<Option<u64>>>,
+        mut numbers: Stream<Option<u64>, Option<u64>>,
+    ) -> faustus::Result {
+        while let Some(number) = numbers.next().await? {
+            number.send(&copies, number.key().unwrap(), &*number)?;
+            number.reply(*number);
+        }
+        Ok(())
+    }
+    for_seeds(async |cluster, guarantee| {
+        let app = App::new("numbers");
+        let numbers = app.topic::<u64>("numbers").partitions(1).nullable();
+        let copies = app.topic::<u64>("copies").partitions(1).nullable();
+        let told = app.topic::<u64>("told").partitions(1).nullable();
+        let app = app
+            .with_state(copies.clone())
+            .agent("copy", &numbers, |a| a.sink(&told).run(copy));
+        let worker = cluster.worker(app, settings(guarantee));
+        worker.handle().started().await.unwrap();
+        numbers.send("a", &Some(1)).await.unwrap();
+        numbers.send("a", &None).await.unwrap();
+        cluster.settle().await;
+        for topic in ["numbers", "copies", "told"] {
+            let records = cluster.records(topic).await;
+            let values: Vec<_> = records.iter().map(|r| r.value.as_deref()).collect();
+            assert_eq!(values, [Some(&b"1"[..]), None], "{topic}");
+        }
+    });
+}

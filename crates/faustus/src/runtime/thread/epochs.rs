@@ -178,13 +178,14 @@ impl WorkerThread {
             thread: self.context.identity,
             count: self.epoch_count,
         };
-        let (outgoing, origins) = self
-            .outputs
-            .borrow_mut()
-            .take(&self.context.recovery.plan.topics);
+        let mut outputs = self.outputs.borrow_mut();
+        let (replies, repliers) = outputs.take_replies();
+        let (outgoing, origins) = outputs.take(&self.context.recovery.plan.topics);
+        drop(outputs);
         let mut epoch = Epoch {
             id,
             outgoing,
+            replies,
             offsets: Vec::new(),
             stores: Vec::new(),
             tasks: Vec::new(),
@@ -203,6 +204,7 @@ impl WorkerThread {
             }
         } else {
             under_way.tasks = senders(&under_way.origins);
+            under_way.tasks.append(&mut senders(&repliers));
             let tasks = under_way.tasks.iter().filter_map(|key| self.tasks.get(key));
             epoch.tasks = tasks
                 .map(|task| (task.id.clone(), task.assignment))

@@ -27,6 +27,7 @@ use crate::{
     Error, FailurePolicy, Result,
     failure::OnError,
     runtime::{
+        current::in_lane,
         lane::{Inbox, LaneCore, Turn},
         task::TaskCore,
         topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
@@ -294,7 +295,9 @@ impl Running {
             return;
         };
         let mut cx = Context::from_waker(&lane.waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| instance.as_mut().poll(&mut cx)));
+        let polled = in_lane(&lane.core, || {
+            catch_unwind(AssertUnwindSafe(|| instance.as_mut().poll(&mut cx)))
+        });
         if lane.taken.0 != lane.core.taken() {
             lane.taken = (lane.core.taken(), now);
         }

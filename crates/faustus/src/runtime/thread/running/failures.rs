@@ -79,7 +79,7 @@ impl Running {
             && let Some(topic) = lane.policy.letters()
         {
             let letter = DeadLetter::new(topic, &agent, (&partition, offset), &error, failures);
-            if let Err(refused) = lane.core.dead_letter(Rc::new(letter)) {
+            if let Err(refused) = lane.core.dead_letter(Rc::new(letter), &error.to_string()) {
                 error = error.context(format_args!("no dead letter can be sent ({refused})"));
                 verdict = Verdict::Park;
             }
@@ -103,7 +103,7 @@ impl Running {
             }
             Verdict::Skip => {
                 tracing::error!(%agent, %partition, %offset, %error, "event failed and is skipped");
-                lane.core.skip();
+                lane.core.skip(&error.to_string());
             }
             Verdict::DeadLetter => {
                 tracing::error!(%agent, %partition, %offset, %error, "event failed and goes to the dead letters");
@@ -114,6 +114,8 @@ impl Running {
             }
             Verdict::Park => {
                 let reason = format!("agent {agent} failed: {error}");
+                // Its event may succeed yet, but nobody knows when.
+                lane.core.answer_failure_early(&error.to_string());
                 lane.core.refuse_event(error);
                 self.park(Parked {
                     record: Some((partition, offset)),
@@ -209,7 +211,7 @@ impl Running {
             tracing::warn!(agent = %lane.core.agent, %partition, %offset, "record skipped as asked");
             lane.instance = None;
             lane.retry = None;
-            lane.core.skip();
+            lane.core.skip("the event is skipped, as asked for");
             found = true;
         }
         if !found {

@@ -257,10 +257,7 @@ fn a_failure_for_good_travels_back() {
 #[test]
 fn who_asked_hears_that_its_event_is_parked_and_nothing_after_that() {
     for_seeds(async |cluster, guarantee| {
-        let policy = FailurePolicy::Retry {
-            max: 2,
-            backoff: Duration::from_millis(100),
-        };
+        let policy = FailurePolicy::retry(2, Duration::from_millis(100));
         let (worker, agent) = start(&cluster, settings(guarantee), policy).await;
         let before = cluster.clock().monotonic();
         let error = ask(&agent, "a", "fail always").await.unwrap_err();
@@ -427,9 +424,7 @@ fn a_request_is_answered_behind_group_by_too() {
         let app = App::new("grouped");
         let questions = app.topic::<String>("questions").partitions(4);
         let agent = questions.agent::<String>();
-        let by_text = questions.group_by_key("text", |question: &String, key: &mut Vec<u8>| {
-            key.extend_from_slice(question.as_bytes());
-        });
+        let by_text = questions.group_by_key("text", String::clone);
         let app = app.agent("answer", by_text, |a| a.run(answer));
         let worker = cluster.worker(app, settings(guarantee));
         worker.handle().started().await.unwrap();

@@ -10,125 +10,34 @@
 
 mod batch;
 mod detached;
+mod inbox;
+mod turn;
 
 use std::{
     cell::{Cell, RefCell, RefMut},
-    collections::VecDeque,
     fmt,
-    rc::{Rc, Weak},
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use bytes::Bytes;
-use faustus_core::{Batch, Clock, RecordRef};
+use faustus_core::Clock;
 
 use super::{
     dead_letter::DeadLetter,
     outputs::EventOutputs,
-    retirement::Number,
     slots::{EventId, Writer},
     task::{Note, TaskCore},
 };
-use crate::{Error, Result, ask, key::lane_of};
+use crate::{Error, Result, ask};
 
 use detached::Detached;
 pub(crate) use detached::Verdicts;
+pub(crate) use inbox::{Delivery, InFlight, Inbox};
+pub(crate) use turn::Turn;
 
 /// How many events a lane takes before others on its thread get their turn.
 const BUDGET: u32 = 512;
-
-/// A fetched batch as the task numbered it.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    pub(crate) batch: Batch,
-    /// The index of the source partition in the task.
-    pub(crate) source: u32,
-    /// The number of the first record.
-    pub(crate) base: Number,
-}
-
-/// A record in the hands of a lane.
-#[derive(Clone, Debug)]
-pub(crate) struct InFlight {
-    delivery: Rc<Delivery>,
-    index: u32,
-    agent: u16,
-}
-
-impl InFlight {
-    pub(crate) fn number(&self) -> Number {
-        self.delivery.base + Number::from(self.index)
-    }
-
-    /// What this agent does with the record, told from what others do.
-    pub(crate) fn id(&self) -> EventId {
-        EventId::new(self.number(), self.agent)
-    }
-
-    pub(crate) fn writer(&self) -> Writer {
-        Writer {
-            source: self.delivery.source,
-            offset: self.record().offset(),
-            agent: self.agent,
-        }
-    }
-
-    pub(crate) fn record(&self) -> RecordRef<'_> {
-        self.delivery.batch.get(self.index as usize)
-    }
-
-    /// The batch that holds its record, and where.
-    pub(crate) fn place(&self) -> (&Batch, usize) {
-        (&self.delivery.batch, self.index as usize)
-    }
-
-    /// The memory in which the record lies.
-    pub(crate) fn memory(&self) -> &Bytes {
-        self.delivery.batch.memory()
-    }
-
-    /// The place of its partition among the task's sources.
-    pub(crate) fn source(&self) -> u32 {
-        self.delivery.source
-    }
-}
-
-/// The part of a delivery that belongs to a lane.
-#[derive(Debug)]
-struct Slice {
-    delivery: Rc<Delivery>,
-    /// The indices of the records, all of them if `None`.
-    picked: Option<Vec<u32>>,
-    next: usize,
-    len: usize,
-}
-
-impl Slice {
-    fn head(&self) -> u32 {
-        match &self.picked {
-            Some(picked) => picked[self.next],
-            None => u32::try_from(self.next).unwrap_or(u32::MAX),
-        }
-    }
-}
-
-/// Events that were delivered and not taken: those of one lane, or of all lanes of an agent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Inbox {
-    slices: Rc<RefCell<VecDeque<Slice>>>,
-    shared: bool,
-}
-
-impl Inbox {
-    /// For lanes that take events as they come.
-    pub(crate) fn shared() -> Self {
-        Self {
-            shared: true,
-            ..Self::default()
-        }
-    }
-}
 
 /// What the lane is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,33 +131,9 @@ impl LaneCore {
         core
     }
 
-    /// Puts the records of `delivery` that route here into the inbox.
+    /// Takes in the records of `delivery` that route here.
     pub(crate) fn deliver(&self, delivery: &Rc<Delivery>) {
-        let all = delivery.batch.len();
-        if self.inbox.shared && self.lane > 0 {
-            // The first lane put them there.
-            return self.wake();
-        }
-        let picked = (self.lanes > 1 && !self.inbox.shared).then(|| {
-            let routes_here = |record: RecordRef<'_>| match record.key() {
-                Some(key) => lane_of(key, self.lanes) == self.lane,
-                None => record.offset().0.rem_euclid(i64::from(self.lanes)) == i64::from(self.lane),
-            };
-            let records = delivery.batch.iter().zip(0_u32..);
-            records
-                .filter(|(record, _)| routes_here(*record))
-                .map(|(_, i)| i)
-                .collect::<Vec<_>>()
-        });
-        let len = picked.as_ref().map_or(all, Vec::len);
-        if len > 0 {
-            let slice = Slice {
-                delivery: Rc::clone(delivery),
-                picked,
-                next: 0,
-                len,
-            };
-            self.inbox.slices.borrow_mut().push_back(slice);
+        if self.inbox.deliver(delivery, self.lane, self.lanes) {
             self.wake();
         }
     }
@@ -301,7 +186,7 @@ impl LaneCore {
                 return Poll::Pending;
             }
         }
-        let Some(event) = self.pop() else {
+        let Some(event) = self.inbox.pop(self.place) else {
             return Poll::Pending;
         };
         let alone = self.alone.get();
@@ -355,7 +240,7 @@ impl LaneCore {
 
     /// Whether the lanes of the agent take events as they come.
     pub(crate) fn shares_inbox(&self) -> bool {
-        self.inbox.shared
+        self.inbox.is_shared()
     }
 
     /// Whether lanes of other agents take turns with this one.
@@ -507,7 +392,7 @@ impl LaneCore {
             || (self.mode.get() == Mode::Running
                 && !self.task.is_held()
                 && self.failure.borrow().is_none()
-                && (!self.inbox.slices.borrow().is_empty() || self.detached.has_failed())
+                && (!self.inbox.is_empty() || self.detached.has_failed())
                 && self.turn.as_ref().is_none_or(|turn| turn.is_of(self)))
     }
 
@@ -563,42 +448,6 @@ impl LaneCore {
             turn.wake_first();
         }
     }
-
-    fn head(&self) -> Option<Number> {
-        let inbox = self.inbox.slices.borrow();
-        inbox
-            .front()
-            .map(|slice| slice.delivery.base + Number::from(slice.head()))
-    }
-
-    /// Puts an event back that will be taken next.
-    fn put_back(&self, event: InFlight) {
-        self.inbox.slices.borrow_mut().push_front(Slice {
-            delivery: event.delivery,
-            picked: Some(vec![event.index]),
-            next: 0,
-            len: 1,
-        });
-    }
-
-    fn pop(&self) -> Option<InFlight> {
-        let mut inbox = self.inbox.slices.borrow_mut();
-        let slice = inbox.front_mut()?;
-        let index = slice.head();
-        slice.next += 1;
-        if slice.next < slice.len {
-            return Some(InFlight {
-                delivery: Rc::clone(&slice.delivery),
-                index,
-                agent: self.place,
-            });
-        }
-        inbox.pop_front().map(|slice| InFlight {
-            delivery: slice.delivery,
-            index,
-            agent: self.place,
-        })
-    }
 }
 
 impl fmt::Debug for LaneCore {
@@ -607,35 +456,5 @@ impl fmt::Debug for LaneCore {
             .field("agent", &self.agent)
             .field("lane", &self.lane)
             .finish_non_exhaustive()
-    }
-}
-
-/// The order among lanes that write the same table.
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
-    lanes: RefCell<Vec<Weak<LaneCore>>>,
-    /// One of the lanes has an event in flight.
-    busy: Cell<bool>,
-}
-
-impl Turn {
-    /// Whether `lane` may take its head: nobody is at work, and no other head is lower.
-    fn is_of(&self, lane: &LaneCore) -> bool {
-        !self.busy.get() && self.first().is_none_or(|first| std::ptr::eq(&*first, lane))
-    }
-
-    fn wake_first(&self) {
-        if let Some(first) = self.first() {
-            first.wake();
-        }
-    }
-
-    fn first(&self) -> Option<Rc<LaneCore>> {
-        let lanes = self.lanes.borrow();
-        let heads = lanes.iter().filter_map(|lane| {
-            let lane = lane.upgrade()?;
-            Some((lane.head()?, lane))
-        });
-        heads.min_by_key(|(head, _)| *head).map(|(_, lane)| lane)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use anyhow::{Result, ensure};
-use faustus::{App, Guarantee, State, Stream, Table, testing::simulate};
+use faustus::{App, Guarantee, Operators, State, Stream, Table, testing::simulate};
 
 use super::rounds::{
     ACCOUNTS, ALL, EVENTS, ROUND, SEED, TABLE, TOPIC, add, bank, ensure_right, rounds, settings,

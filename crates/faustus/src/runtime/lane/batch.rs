@@ -25,7 +25,7 @@ impl LaneCore {
                     return self.wait_for_more(cx);
                 }
             }
-            let Some(event) = self.pop() else {
+            let Some(event) = self.inbox.pop(self.place) else {
                 // Nothing more comes before something retires.
                 if self.task.is_full() {
                     return Poll::Ready(None);
@@ -40,7 +40,7 @@ impl LaneCore {
                 }
                 Some(note) => {
                     self.task.note(event.writer(), note);
-                    self.put_back(event);
+                    self.inbox.put_back(event);
                     return Poll::Ready(None);
                 }
             }
@@ -78,7 +78,7 @@ impl LaneCore {
         let last = self.current.borrow_mut().replace(before.clone());
         self.rejoin(&before);
         if let Some(last) = last {
-            self.put_back(last);
+            self.inbox.put_back(last);
         }
     }
 
@@ -104,7 +104,7 @@ impl LaneCore {
         let events: Vec<_> = batch.into_iter().map(|(event, _)| event).collect();
         let count = events.len() + usize::from(self.current.borrow().is_some());
         for event in events.into_iter().chain(self.current.take()).rev() {
-            self.put_back(event);
+            self.inbox.put_back(event);
         }
         self.pass_turn();
         self.wake();

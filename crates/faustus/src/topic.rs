@@ -75,7 +75,7 @@ impl TopicShared {
 /// A topic of values of type `T`: a source of agents, and a place to send to.
 ///
 /// A handle is cheap to clone. Values are JSON unless [`codec`](Self::codec) says otherwise; keys are
-/// the raw bytes of [`Key`].
+/// the raw bytes of [`Key`](crate::Key).
 pub struct Topic<T> {
     pub(crate) shared: Arc<TopicShared>,
     pub(crate) codec: Arc<dyn Codec<T>>,

@@ -21,6 +21,26 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// `#[record(namespace = "…")]` sets `Record::NAMESPACE`, which is the type's own name otherwise.
 ///
+/// # Examples
+///
+/// ```
+/// use faustus::Record;
+///
+/// #[derive(Record, serde::Serialize)]
+/// #[record(namespace = "shop.Order")]
+/// #[serde(rename_all = "camelCase")]
+/// struct Order {
+///     account_id: String,
+///     #[serde(rename = "sum")]
+///     amount: f64,
+///     r#type: u8,
+/// }
+///
+/// assert_eq!(Order::NAMESPACE, "shop.Order");
+/// assert_eq!(Order::fields(), ["accountId", "sum", "type"]);
+/// assert_eq!(Order::TYPE.name(), "type");
+/// ```
+///
 /// # Validation
 ///
 /// `#[record(validate)]`, with the feature `validate` of `faustus` and the crate `garde`, makes a
@@ -72,26 +92,6 @@ use syn::{DeriveInput, parse_macro_input};
 /// let mut bytes = Vec::new();
 /// Json.encode(&shape, &mut bytes).unwrap();
 /// assert_eq!(bytes, json);
-/// ```
-///
-/// # Examples
-///
-/// ```
-/// use faustus::Record;
-///
-/// #[derive(Record, serde::Serialize)]
-/// #[record(namespace = "shop.Order")]
-/// #[serde(rename_all = "camelCase")]
-/// struct Order {
-///     account_id: String,
-///     #[serde(rename = "sum")]
-///     amount: f64,
-///     r#type: u8,
-/// }
-///
-/// assert_eq!(Order::NAMESPACE, "shop.Order");
-/// assert_eq!(Order::fields(), ["accountId", "sum", "type"]);
-/// assert_eq!(Order::TYPE.name(), "type");
 /// ```
 #[proc_macro_derive(Record, attributes(record, serde))]
 pub fn derive_record(input: TokenStream) -> TokenStream {

@@ -34,12 +34,13 @@ impl Serde {
                     serde.rename_all = written_name(&meta)?
                         .map(|rule| Case::read(&rule))
                         .transpose()?;
+                } else if meta.path.is_ident("remote") {
+                    serde.remote = written_name(&meta)?.is_some_and(|of| of.value() == "Self");
                 } else {
                     let is = |names: &[&str]| names.iter().any(|name| meta.path.is_ident(name));
                     serde.skipped |= is(&["skip", "skip_serializing"]);
                     serde.flattened |= is(&["flatten"]);
                     serde.by_function |= is(&["with", "serialize_with"]);
-                    serde.remote |= is(&["remote"]);
                     pass_over(&meta)?;
                 }
                 Ok(())

@@ -102,7 +102,7 @@ impl<T> Clone for Decoder<T> {
 #[inline]
 fn decode_value<T>(codec: &dyn Codec<T>, event: &InFlight) -> Result<T> {
     let error = match event.record().value() {
-        Some(bytes) if is_enveloped(bytes) => match decode_request(codec, bytes) {
+        Some(bytes) if is_enveloped(bytes) => match decode_request(codec, bytes, event) {
             Ok(value) => return Ok(value),
             Err(error) => error,
         },
@@ -119,10 +119,12 @@ fn decode_value<T>(codec: &dyn Codec<T>, event: &InFlight) -> Result<T> {
     Err(Error::data(format!("{what}: {error}")))
 }
 
+/// What somebody asks with, out of its envelope.
 #[cold]
-fn decode_request<T>(codec: &dyn Codec<T>, bytes: &[u8]) -> Result<T> {
+#[inline(never)]
+fn decode_request<T>(codec: &dyn Codec<T>, bytes: &[u8], event: &InFlight) -> Result<T> {
     let value = unwrapped(bytes, codec)?;
-    Ok(codec.decode(value)?)
+    Ok(codec.decode_within(value, event.memory())?)
 }
 
 impl<T: 'static> Source<T> {

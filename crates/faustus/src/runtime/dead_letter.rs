@@ -44,6 +44,11 @@ impl DeadLetter {
         }
     }
 
+    /// Why the event failed.
+    pub(crate) fn error(&self) -> &str {
+        &self.headers[0].1
+    }
+
     /// Adds the letter to what the event sends.
     ///
     /// # Errors

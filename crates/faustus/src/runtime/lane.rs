@@ -39,6 +39,9 @@ pub(crate) use turn::Turn;
 /// How many events a lane takes before others on its thread get their turn.
 const BUDGET: u32 = 512;
 
+/// What is said to who asked for an event that somebody skipped.
+const PASSED_OVER: &str = "the event is passed over";
+
 /// What the lane is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -220,14 +223,14 @@ impl LaneCore {
     #[cold]
     fn take_otherwise(&self, event: &InFlight, note: Note) -> Poll<Option<InFlight>> {
         match note {
-            Note::Skip => self.answer_failure("the event is passed over"),
+            Note::Skip => self.answer_failure(PASSED_OVER),
             Note::DeadLetter(letter) => {
                 let written = letter.write(event, &mut self.outputs.borrow_mut());
                 if let Err(error) = written {
                     self.refuse_event(error);
                     return Poll::Pending;
                 }
-                self.answer_failure("the event is a dead letter");
+                self.answer_failure(letter.error());
             }
             Note::Refused(error) | Note::Undeliverable(error) => {
                 self.refuse_event(error);
@@ -291,17 +294,17 @@ impl LaneCore {
         self.end_event(Note::Skip);
     }
 
-    /// The event in flight counts as done, and all it did is to send `letter`, and `why` to who asked.
+    /// The event in flight counts as done, and all it did is to send `letter`, and who asked hears why.
     ///
     /// # Errors
     ///
     /// When the letter is longer than its topic takes; the event is in flight as before.
-    pub(crate) fn dead_letter(&self, letter: Rc<DeadLetter>, why: &str) -> Result {
+    pub(crate) fn dead_letter(&self, letter: Rc<DeadLetter>) -> Result {
         self.roll_back();
         if let Some(event) = self.current.borrow().as_ref() {
             letter.write(event, &mut self.outputs.borrow_mut())?;
         }
-        self.answer_failure(why);
+        self.answer_failure(letter.error());
         self.end_event(Note::DeadLetter(letter));
         Ok(())
     }

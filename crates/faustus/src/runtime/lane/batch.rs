@@ -6,8 +6,11 @@
 
 use std::task::{Context, Poll};
 
-use super::{InFlight, LaneCore, Mode};
-use crate::runtime::{outputs::EventOutputs, task::Note};
+use super::{InFlight, LaneCore, Mode, PASSED_OVER};
+use crate::{
+    ask,
+    runtime::{outputs::EventOutputs, task::Note},
+};
 
 impl LaneCore {
     /// Takes another event beside those in flight, with which it retires; `None` if there are to be
@@ -35,7 +38,9 @@ impl LaneCore {
             match self.task.take_note(&event) {
                 None => {}
                 Some(Note::Skip) => {
-                    self.task.complete(&event, &mut EventOutputs::default());
+                    let mut outputs = EventOutputs::default();
+                    ask::reply_failure(event.record(), &mut outputs, PASSED_OVER);
+                    self.task.complete(&event, &mut outputs);
                     continue;
                 }
                 Some(note) => {

@@ -83,15 +83,12 @@ fn a_longer_cycle_ends_with_the_timeout() {
         let second = Duration::from_secs(1);
         let (to_ping, to_pong) = (ping.agent().timeout(second), pong.agent().timeout(second));
         let asker = ping.agent::<String>();
+        let skip = FailurePolicy::skip;
         let app = app
             .with_state(to_pong)
-            .agent("ping", &ping, |a| {
-                a.on_failure(FailurePolicy::skip()).run(hit)
-            })
+            .agent("ping", &ping, |a| a.on_failure(skip()).run(hit))
             .with_state(to_ping)
-            .agent("pong", &pong, |a| {
-                a.on_failure(FailurePolicy::skip()).run(hit)
-            });
+            .agent("pong", &pong, |a| a.on_failure(skip()).run(hit));
         let worker = cluster.worker(app, Settings::default());
         worker.handle().started().await.unwrap();
         let error = asker.ask("a", &"ball".to_owned()).await.unwrap_err();

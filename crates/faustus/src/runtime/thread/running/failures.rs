@@ -79,7 +79,7 @@ impl Running {
             && let Some(topic) = lane.policy.letters()
         {
             let letter = DeadLetter::new(topic, &agent, (&partition, offset), &error, failures);
-            if let Err(refused) = lane.core.dead_letter(Rc::new(letter), &error.to_string()) {
+            if let Err(refused) = lane.core.dead_letter(Rc::new(letter)) {
                 error = error.context(format_args!("no dead letter can be sent ({refused})"));
                 verdict = Verdict::Park;
             }
@@ -163,6 +163,7 @@ impl Running {
             (source.partition.clone(), record.offset)
         });
         if record.is_some() {
+            core.answer_failure_early(&error.to_string());
             core.refuse_event(error.clone());
         }
         self.park(Parked {

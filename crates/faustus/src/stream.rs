@@ -23,6 +23,7 @@ pub(crate) use replies::ReplyTo;
 
 use crate::{
     MaybeKey, Result, Shard, Table, Topic,
+    ask::is_enveloped,
     runtime::{EventOutputs, InFlight, LaneCore, Number, TypedShard},
     source::Decoder,
     topic::TopicShared,
@@ -130,6 +131,9 @@ impl<T, R> Stream<T, R> {
             let Some(event) = ready!(self.lane.poll_next(cx)) else {
                 return Poll::Ready(None);
             };
+            if let Some(value) = self.plain_value(&event) {
+                return Poll::Ready(Some((value, event)));
+            }
             match self.value(&event) {
                 Ok(Some(value)) => return Poll::Ready(Some((value, event))),
                 // Asking for the next one completes it.
@@ -142,7 +146,21 @@ impl<T, R> Stream<T, R> {
         }
     }
 
+    /// The value of an event as most are: of one topic, without operators, as it was sent.
+    #[inline]
+    fn plain_value(&self, event: &InFlight) -> Option<T> {
+        let [Decoder::Plain(codec)] = &*self.decoders else {
+            return None;
+        };
+        let bytes = event.record().value()?;
+        if is_enveloped(bytes) || !self.echoes.is_empty() {
+            return None;
+        }
+        codec.decode_within(bytes, event.memory()).ok()
+    }
+
     /// The value of an event that was taken, unless the agent is not to see it.
+    #[inline(never)]
     fn value(&self, event: &InFlight) -> Result<Option<T>> {
         let decoder = match &*self.decoders {
             [only] => only,

@@ -177,9 +177,8 @@ impl LaneCore {
         if self.task.is_held() || self.turn.as_ref().is_some_and(|turn| !turn.is_of(self)) {
             return Poll::Pending;
         }
-        if let Some((event, error)) = self.detached.next_failed() {
-            *self.current.borrow_mut() = Some(event);
-            self.refuse_event(error);
+        if self.detached.has_failed() {
+            self.fail_detached();
             return Poll::Pending;
         }
         match self.budget.get().checked_sub(1) {
@@ -192,9 +191,9 @@ impl LaneCore {
         let Some(event) = self.inbox.pop(self.place) else {
             return Poll::Pending;
         };
-        let alone = self.alone.get();
-        self.alone.set(alone.saturating_sub(1));
-        self.is_alone.set(alone > 0);
+        if self.alone.get() > 0 || self.is_alone.get() {
+            self.count_alone();
+        }
         if let Some(turn) = &self.turn {
             turn.busy.set(true);
         }
@@ -261,8 +260,8 @@ impl LaneCore {
         let Some(event) = self.current.borrow_mut().take() else {
             return;
         };
-        for (earlier, mut outputs) in self.batch.borrow_mut().drain(..) {
-            self.task.complete(&earlier, &mut outputs);
+        if !self.batch.borrow().is_empty() {
+            self.complete_batch();
         }
         self.task.complete(&event, &mut self.outputs.borrow_mut());
         self.pass_turn();
@@ -445,6 +444,7 @@ impl LaneCore {
         }
     }
 
+    #[inline]
     fn pass_turn(&self) {
         if let Some(turn) = &self.turn {
             turn.busy.set(false);

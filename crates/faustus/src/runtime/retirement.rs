@@ -37,6 +37,7 @@ impl Retirement {
     }
 
     /// One reader is done with `number`. Whether the retired prefix grew.
+    #[inline]
     pub(crate) fn complete(&mut self, number: Number) -> bool {
         let index = usize::try_from(number - self.completed).unwrap_or(usize::MAX);
         let outstanding = &mut self.outstanding[index];
@@ -74,18 +75,26 @@ impl Retirement {
         self.outstanding.is_empty()
     }
 
-    /// Whether the retired prefix grew.
+    /// Something was completed: whether the retired prefix grew.
+    #[inline]
     fn advance(&mut self) -> bool {
         while self.outstanding.front() == Some(&0) {
             self.outstanding.pop_front();
             self.completed += 1;
         }
+        if self.batches.is_empty() {
+            self.retired = self.completed;
+            return true;
+        }
+        self.advance_batches()
+    }
+
+    #[cold]
+    fn advance_batches(&mut self) -> bool {
         let before = self.retired;
         self.retired = self.without_parts(self.completed);
-        if !self.batches.is_empty() {
-            let retired = self.retired;
-            self.batches.retain(|(_, last)| *last >= retired);
-        }
+        let retired = self.retired;
+        self.batches.retain(|(_, last)| *last >= retired);
         self.retired > before
     }
 

@@ -116,6 +116,22 @@ impl LaneCore {
         count
     }
 
+    /// Completes the events of a batch but for the last.
+    #[cold]
+    pub(super) fn complete_batch(&self) {
+        for (earlier, mut outputs) in self.batch.borrow_mut().drain(..) {
+            self.task.complete(&earlier, &mut outputs);
+        }
+    }
+
+    /// An event was taken: whether it is one of those to be taken alone.
+    #[cold]
+    pub(super) fn count_alone(&self) {
+        let alone = self.alone.get();
+        self.alone.set(alone.saturating_sub(1));
+        self.is_alone.set(alone > 0);
+    }
+
     /// A batch ends with `last` again.
     fn rejoin(&self, last: &InFlight) {
         if let Some((first, _)) = self.batch.borrow().first() {

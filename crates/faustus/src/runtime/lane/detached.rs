@@ -64,11 +64,8 @@ impl Detached {
         }
     }
 
-    /// An event that failed and has not met its policy.
-    pub(super) fn next_failed(&self) -> Option<(InFlight, Error)> {
-        self.failed.borrow_mut().pop_front()
-    }
-
+    /// Whether an event failed that has not met its policy.
+    #[inline]
     pub(super) fn has_failed(&self) -> bool {
         !self.failed.borrow().is_empty()
     }
@@ -91,6 +88,16 @@ impl LaneCore {
         events.insert(current.number(), current);
         let verdicts = Arc::clone(&self.detached.verdicts);
         Some((self.outputs.take(), verdicts))
+    }
+
+    /// Has an event that failed meet its policy, as the current one.
+    #[cold]
+    pub(super) fn fail_detached(&self) {
+        let failed = self.detached.failed.borrow_mut().pop_front();
+        if let Some((event, error)) = failed {
+            *self.current.borrow_mut() = Some(event);
+            self.refuse_event(error);
+        }
     }
 
     /// Does what was said of detached events.

@@ -49,6 +49,7 @@ impl InFlight {
         }
     }
 
+    #[inline]
     pub(crate) fn record(&self) -> RecordRef<'_> {
         self.delivery.batch.get(self.index as usize)
     }
@@ -59,6 +60,7 @@ impl InFlight {
     }
 
     /// The memory in which the record lies.
+    #[inline]
     pub(crate) fn memory(&self) -> &Bytes {
         self.delivery.batch.memory()
     }
@@ -108,6 +110,7 @@ impl Inbox {
         self.shared
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.slices.borrow().is_empty()
     }
@@ -143,6 +146,7 @@ impl Inbox {
     }
 
     /// The number of the next event.
+    #[inline]
     pub(super) fn head(&self) -> Option<Number> {
         let slices = self.slices.borrow();
         slices
@@ -161,6 +165,7 @@ impl Inbox {
     }
 
     /// The next event, for the agent at this place.
+    #[inline]
     pub(super) fn pop(&self, agent: u16) -> Option<InFlight> {
         let mut slices = self.slices.borrow_mut();
         let slice = slices.front_mut()?;

@@ -65,6 +65,7 @@ mod failure;
 mod handler;
 mod key;
 pub mod membership;
+mod near;
 mod offload;
 mod open;
 mod outside;

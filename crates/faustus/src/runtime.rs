@@ -1,6 +1,6 @@
 //! How an application runs: from the log through lanes and back to the log.
 //!
-//! - [`topology`] describes, [`plan`] checks and prepares, [`worker`] decides what runs where;
+//! - [`topology`] describes, [`mistakes`] looks for what is wrong, [`plan`] checks and prepares, [`worker`] decides what runs where;
 //! - [`recovery`] makes a task ready, a [`thread`] runs it: [`task`], [`lane`], [`shard`];
 //! - [`retirement`] and [`slots`] are the machines that keep order and undo, [`outputs`] gathers sends;
 //! - a [`dead_letter`] takes the place of what failed, [`status`] tells people how all of it is, and
@@ -21,6 +21,7 @@ mod epoch;
 mod jobs;
 mod lane;
 mod leader;
+mod mistakes;
 mod outputs;
 mod ownership;
 mod plan;

@@ -24,6 +24,7 @@ pub(crate) use replies::ReplyTo;
 use crate::{
     MaybeKey, Result, Shard, Table, Topic,
     ask::is_enveloped,
+    near::did_you_mean,
     runtime::{EventOutputs, InFlight, LaneCore, Number, TypedShard},
     source::Decoder,
     topic::TopicShared,
@@ -120,8 +121,10 @@ impl<T, R> Stream<T, R> {
         match shard {
             Some(shard) => Shard::new(shard, Rc::clone(&self.lane)),
             None => panic!(
-                "agent {} binds table {} but is not registered with it: add .table(&{0}) to the agent",
-                self.lane.agent, table.name
+                "agent {} binds table {} but is not registered with it: add .table(&{1}) to the agent{}",
+                self.lane.agent,
+                table.name,
+                did_you_mean(&table.name, self.tables.iter().map(|name| &**name)),
             ),
         }
     }

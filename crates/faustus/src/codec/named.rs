@@ -12,7 +12,7 @@ use faustus_core::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Binary, Chain, Json, Raw, Text};
-use crate::{Error, Result};
+use crate::{Error, Result, near::nearest};
 
 /// The names that Faustus knows, whatever features it is built with.
 const KNOWN: [&str; 10] = [
@@ -182,15 +182,9 @@ fn bytes_to_bytes<'a>(
 
 /// Names the codec that was most likely meant.
 fn unknown(name: &str, names: &[&str]) -> String {
-    let nearest = names
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .min();
-    match nearest {
-        Some((distance, known)) if distance <= 2 && distance < name.len() => {
-            format!("there is no codec `{name}`: did you mean `{known}`?")
-        }
-        _ => format!("there is no codec `{name}`: known are {}", names.join(", ")),
+    match nearest(name, names.iter().copied()) {
+        Some(known) => format!("there is no codec `{name}`: did you mean `{known}`?"),
+        None => format!("there is no codec `{name}`: known are {}", names.join(", ")),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     attempt::attempt,
     jobs::{JobContext, JobDef, Jobs, StartFn},
     leader::Leadership,
+    mistakes::twice,
     plan::Plan,
     services::{ServiceDef, Services, start_order},
     spawn::{TaskGuard, spawn_within},
@@ -75,12 +76,6 @@ impl BackgroundDef {
         found.extend(start_order(&self.services).err().unwrap_or_default());
         found
     }
-}
-
-/// The names that come more than once.
-fn twice<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> BTreeSet<&'a Arc<str>> {
-    let mut seen = BTreeSet::new();
-    names.filter(|name| !seen.insert(*name)).collect()
 }
 
 /// What runs beside the agents of one worker.

@@ -67,6 +67,7 @@ impl Plan {
         for _ in 0..ATTEMPTS {
             let found = describe(admin, &all).await?;
             let missing = Missing::of(def, &subs, &changelogs, &found)?;
+            give_hints(def, admin, &missing, &found).await;
             // Numbers of partitions follow from topics that exist: if one turns out to, all is
             // thought over again before anything is made that follows from it.
             if create(admin, &missing.topics).await? && create(admin, &missing.followers).await? {
@@ -317,6 +318,23 @@ fn decide_counts(
         }
     }
     counts
+}
+
+/// Logs what may be a mistake. Where topics are made, those of others are looked at too, if that is
+/// allowed; they decide nothing.
+async fn give_hints(
+    def: &AppDef,
+    admin: &dyn Admin,
+    missing: &Missing,
+    found: &HashMap<TopicName, TopicDescription>,
+) {
+    let mut existing: Vec<TopicName> = found.keys().cloned().collect();
+    if !missing.topics.is_empty() {
+        existing.extend(admin.list_topics().await.unwrap_or_default());
+    }
+    for hint in def.hints(&existing) {
+        tracing::warn!(app = &*def.name, "{hint}");
+    }
 }
 
 async fn describe(

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    near::did_you_mean,
     service::{AnyService, Restart},
 };
 
@@ -38,8 +39,9 @@ pub(crate) fn start_order(defs: &[ServiceDef]) -> Result<Vec<&ServiceDef>, Vec<S
         let unknown = def.needs.iter().filter(|need| !names.contains(need));
         unknown.map(|need| {
             format!(
-                "service {} needs {need:?}, but there is no such service",
-                def.name
+                "service {} needs {need:?}, but there is no such service{}",
+                def.name,
+                did_you_mean(need, names.iter().map(|name| &***name))
             )
         })
     });

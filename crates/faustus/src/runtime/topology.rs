@@ -82,83 +82,6 @@ impl AppDef {
         format!("{}-{}-changelog", self.name, self.tables[table].name)
     }
 
-    /// All mistakes that can be seen without a log.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
-        let mut found = self.problems.clone();
-        if !faustus_core::TopicName::from(&*self.name).is_valid() {
-            found.push(format!(
-                "application name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'",
-                self.name
-            ));
-        }
-        for topic in self.topics.iter().filter(|topic| !topic.name.is_valid()) {
-            found.push(format!(
-                "topic name {:?}: use 1 to 249 letters, digits, '.', '_' and '-'",
-                topic.name
-            ));
-        }
-        let mut names = BTreeSet::new();
-        for agent in &self.agents {
-            if !names.insert(&agent.name) {
-                found.push(format!(
-                    "two agents are named {:?}: names are identities, give each its own",
-                    agent.name
-                ));
-            }
-        }
-        for agent in &self.agents {
-            if agent.unordered && !agent.tables.is_empty() {
-                found.push(format!(
-                    "agent {} is unordered and writes tables, whose changes have an order: use concurrency, \
-                     which keeps that of each key",
-                    agent.name
-                ));
-            }
-            let mut topics = BTreeSet::new();
-            for &topic in agent.sources.iter().filter(|&topic| !topics.insert(topic)) {
-                found.push(format!(
-                    "agent {} combines topic {} with itself: it would read each record twice",
-                    agent.name, self.topics[topic as usize].name
-                ));
-            }
-        }
-        let mut names = BTreeSet::new();
-        for table in &self.tables {
-            if !names.insert(&table.name) {
-                found.push(format!(
-                    "two tables are named {:?}: make the table once and clone the handle",
-                    table.name
-                ));
-            }
-        }
-        found.extend(self.background.mistakes());
-        for (index, table) in self.tables.iter().enumerate() {
-            let writers = self
-                .agents
-                .iter()
-                .filter(|agent| agent.tables.contains(&index));
-            let lanes: BTreeMap<u32, Vec<&str>> =
-                writers.fold(BTreeMap::new(), |mut lanes, agent| {
-                    lanes
-                        .entry(agent.concurrency)
-                        .or_default()
-                        .push(&agent.name);
-                    lanes
-                });
-            if lanes.len() > 1 {
-                let each = lanes
-                    .iter()
-                    .map(|(n, agents)| format!("{} with {n}", agents.join(", ")));
-                found.push(format!(
-                    "agents that write table {} must have the same concurrency: {}",
-                    table.name,
-                    each.collect::<Vec<_>>().join("; ")
-                ));
-            }
-        }
-        found
-    }
-
     /// The lanes of each task of `sub`, in their order: the agent, and which of its lanes.
     pub(crate) fn lanes(&self, sub: &SubTopologyDef) -> Vec<(&Arc<str>, u32)> {
         let agents = sub.agents.iter().map(|&agent| &self.agents[agent]);
@@ -262,17 +185,5 @@ mod tests {
         let expected = [("five", 1), ("four", 1), ("one", 3)].map(|(n, c)| (n.to_owned(), c));
         assert_eq!(names(&def), expected);
         assert_eq!(def.mistakes(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn all_mistakes_are_told_at_once() {
-        let app = App::new("my app");
-        let topic = app.topic("a b");
-        let table: Table<String, u32> = app.table("t");
-        let def = app
-            .agent("x", &topic, |a| a.table(&table).run(nothing))
-            .agent("x", &topic, |a| a.table(&table).concurrency(4).run(nothing))
-            .into_def();
-        assert_eq!(def.mistakes().len(), 4, "{:?}", def.mistakes());
     }
 }

@@ -20,6 +20,7 @@ mod forbidden;
 mod leader;
 mod lifecycle;
 mod manual;
+mod mistakes;
 mod offload;
 mod outcomes;
 mod policies;

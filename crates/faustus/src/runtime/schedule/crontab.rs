@@ -17,6 +17,8 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 
+use crate::near::nearest;
+
 /// When something is to happen by the wall clock of a place.
 #[derive(Debug)]
 pub(crate) struct Crontab {
@@ -132,9 +134,13 @@ fn read(fields: &str) -> Result<Cron, String> {
 
 fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| {
-        format!(
-            "there is no time zone {name:?}; write a name as Europe/Berlin, or none for UTC (for \
-             seconds use a timer)"
-        )
+        let zones: Vec<_> = jiff::tz::db().available().collect();
+        match nearest(name, zones.iter().map(|zone| zone.as_str())) {
+            Some(near) => format!("there is no time zone {name:?}: did you mean {near:?}?"),
+            None => format!(
+                "there is no time zone {name:?}; write a name as Europe/Berlin, or none for UTC (for \
+                 seconds use a timer)"
+            ),
+        }
     })
 }

@@ -182,6 +182,7 @@ fn a_crontab_that_cannot_be_read_is_refused_with_what_to_write() {
     assert!(refused("0 0 * * * * *").contains("7 fields"));
     assert!(refused("*/5 * * * * *").contains("for seconds use a timer"));
     assert!(refused("0 0 * * * Mars/Olympus").contains("\"Mars/Olympus\""));
+    assert!(refused("0 0 * * * europe/berln").contains("did you mean \"Europe/Berlin\"?"));
     for crontab in [
         "60 0 * * *",
         "0 24 * * *",

@@ -1,0 +1,88 @@
+//! What a worker says that cannot start.
+
+use std::sync::Arc;
+
+use faustus::{Settings, prelude::*, testing::simulate};
+use parking_lot::Mutex;
+
+#[derive(Record, Serialize, Deserialize)]
+struct Order {
+    account: String,
+}
+
+async fn total(_: Stream<Order, u64>) -> faustus::Result {
+    Ok(())
+}
+
+struct Pool;
+
+impl faustus::Service for Pool {}
+
+#[test]
+fn the_report_of_a_start_tells_all_mistakes_and_what_to_do() {
+    simulate(1, async |cluster| {
+        let app = App::new("bank");
+        let orders = app.topic::<Order>("orders");
+        let said = app.topic("total said");
+        let totals: Table<String, u64> = app.table("totals");
+        let changes = app.topic::<Order>("bank-totals-changelog");
+        let policy = FailurePolicy::dead_letter(&orders);
+        let app = app
+            .agent("total", orders.group_by(Order::ACCOUNT), |a| {
+                a.table(&totals).sink(&said).run(total)
+            })
+            .agent("total", &orders, |a| a.on_failure(policy).run(total))
+            .agent("copy", &changes, |a| {
+                a.table(&totals).concurrency(4).run(total)
+            })
+            .timer("tick", secs(0), async || Ok(()))
+            .service("pool", |s| s.run(Pool))
+            .service("web", |s| s.needs("pol").run(Pool));
+        let ended = cluster.worker(app, Settings::default()).ended().await;
+        let report = ended.unwrap_err().to_string();
+        assert_eq!(report, REPORT, "{report}");
+    });
+}
+
+#[test]
+fn an_agent_that_binds_a_table_it_was_not_given_is_told_of_the_one_it_has() {
+    async fn add(State(wrong): State<Table<String, u64>>, numbers: Stream<u64>) -> faustus::Result {
+        let _ = numbers.bind(&wrong);
+        Ok(())
+    }
+    simulate(1, async |cluster| {
+        let app = App::new("app");
+        let (sums, sum) = (app.table::<String, u64>("sums"), app.table("sum"));
+        let numbers = app.topic("numbers").partitions(1);
+        let app = app.with_state(sum);
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
+        let app = app.agent("add", &numbers, |a| {
+            a.table(&sums)
+                .on_error(move |failure| *heard.lock() = failure.error.to_string())
+                .run(add)
+        });
+        let worker = cluster.worker(app, Settings::default());
+        cluster.send("numbers", "", &1_u64).await;
+        cluster.sleep(minutes(1)).await;
+        let said = said.lock().clone();
+        let parts = [
+            "agent add binds table sum",
+            "add .table(&sum)",
+            "did you mean",
+        ];
+        for part in parts {
+            assert!(said.contains(part), "{part}\n{said}");
+        }
+        worker.crash();
+    });
+}
+
+const REPORT: &str = r#"application bank cannot start:
+  - topic name "total said": use 1 to 249 letters, digits, '.', '_' and '-', as in "total-said"
+  - two agents are named "total": names are identities, give each its own
+  - agent total sends its dead letters to topic orders, which it reads: what fails would come back for ever; give them a topic of their own
+  - topic bank-totals-changelog is the changelog of table totals: read the table by its handle, or give the topic another name
+  - timer tick has an interval of zero: give it how long it is from tick to tick
+  - service web needs "pol", but there is no such service: did you mean "pool"?
+  - agents that write table totals must have the same concurrency: total with 1; copy with 4"#;

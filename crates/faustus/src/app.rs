@@ -124,7 +124,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// Adds an agent: a function over the stream of `source`, described by `build`.
     ///
     /// The name is the agent's identity, also in names of repartition topics.
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.agent(…)`"]
     pub fn agent<T, R>(
         self,
         name: &str,

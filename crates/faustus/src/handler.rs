@@ -32,9 +32,12 @@ pub struct State<S>(pub S);
 /// `async fn(State<S>, Stream<T, R>) -> faustus::Result`. `M` only keeps the two apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an agent that reads `{T}` in an application with state `{S}`",
-    label = "not an agent of this source and application",
-    note = "an agent is `async fn(Stream<T, R>) -> faustus::Result` or `async fn(State<S>, Stream<T, R>) -> faustus::Result`",
-    note = "T is the type of the source, R that of the sinks, S what `App::with_state` was given"
+    label = "not an agent of this source, these sinks and this state",
+    note = "write `async fn(Stream<T, R>) -> faustus::Result`, or with the application's state before the stream \
+            `async fn(State<S>, Stream<T, R>) -> faustus::Result`",
+    note = "T is the type of the source: `{T}`; R that of the sinks: `{R}`; S what `App::with_state` was given: `{S}`; \
+            `_` is not known at this place",
+    note = "a function that is called with one value after the other goes to `.each(…)`"
 )]
 pub trait AgentFn<S, T, R, M>: Send + Sync + 'static {
     /// Starts an instance.
@@ -67,8 +70,12 @@ where
 /// `async fn(State<S>, T) -> faustus::Result<R>`, and async closures of that form.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called for each `{T}` in an application with state `{S}`",
-    note = "it is `async fn(T) -> faustus::Result<R>` or `async fn(State<S>, T) -> faustus::Result<R>`",
-    note = "T is the type of the source, R that of the sinks, S what `App::with_state` was given"
+    label = "not a function of the values of this source, for these sinks and this state",
+    note = "write `async fn(T) -> faustus::Result<R>`, or with the application's state before the value \
+            `async fn(State<S>, T) -> faustus::Result<R>`",
+    note = "T is the type of the source: `{T}`; R that of the sinks: `{R}`; S what `App::with_state` was given: `{S}`; \
+            `_` is not known at this place",
+    note = "a function with a loop over a `Stream` goes to `.run(…)`"
 )]
 pub trait EachFn<S, T, R, M>: Send + Sync + 'static {
     /// Makes the reply to a value.
@@ -101,7 +108,11 @@ where
 /// It is implemented for `async fn() -> faustus::Result` and `async fn(State<S>) -> faustus::Result`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a task, timer, crontab or hook of an application with state `{S}`",
-    note = "write `async fn() -> faustus::Result` or `async fn(State<S>) -> faustus::Result`; its future is Send"
+    label = "not a function that can run beside the agents of this application",
+    note = "write `async fn() -> faustus::Result` or `async fn(State<S>) -> faustus::Result`; S is what \
+            `App::with_state` was given: `{S}`",
+    note = "it may run on any thread: what it keeps over an `.await` must be `Send`, so an `Arc` for an `Rc` and a \
+            `Mutex` for a `RefCell`"
 )]
 pub trait TaskFn<S, M>: Send + Sync + 'static {
     /// Whether it runs on the leader alone, as [`on_leader`](crate::on_leader) says.
@@ -131,14 +142,28 @@ where
     }
 }
 
+/// What a [`TaskFn`] is that runs on every worker, as a hook does: any but those of
+/// [`on_leader`](crate::on_leader).
+#[diagnostic::on_unimplemented(
+    message = "a hook runs on every worker: `on_leader` is for tasks, timers and crontabs",
+    label = "leave out `on_leader`, or add a task"
+)]
+pub trait Everywhere {}
+
+impl Everywhere for () {}
+impl<S> Everywhere for (S,) {}
+
 /// A function that is told partitions, in an application with state `S`.
 ///
 /// It is implemented for `async fn(BTreeSet<TopicPartition>) -> faustus::Result` and
 /// `async fn(State<S>, BTreeSet<TopicPartition>) -> faustus::Result`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be told partitions in an application with state `{S}`",
+    label = "not a hook of partitions of this application",
     note = "write `async fn(BTreeSet<TopicPartition>) -> faustus::Result` or \
-            `async fn(State<S>, BTreeSet<TopicPartition>) -> faustus::Result`; its future is Send"
+            `async fn(State<S>, BTreeSet<TopicPartition>) -> faustus::Result`; S is what `App::with_state` \
+            was given: `{S}`",
+    note = "it may run on any thread: what it keeps over an `.await` must be `Send`"
 )]
 pub trait PartitionsFn<S, M>: Send + Sync + 'static {
     /// Starts it.

@@ -29,7 +29,9 @@ pub use json::JsonKey;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a record or a table",
-    note = "keys are text, bytes or integers; implement `faustus::Key` for a type of your own"
+    label = "not text, bytes or an integer",
+    note = "wrap it as `faustus::JsonKey` if its JSON is to be the key, or implement `faustus::Key` for a type of your own",
+    note = "floats are no keys: equal ones can have different bytes"
 )]
 pub trait Key: Hash + Eq {
     /// The bytes of the key.
@@ -130,6 +132,12 @@ integer_keys!(
 );
 
 /// The key of a record to be sent, or `()` for none.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a record",
+    label = "not text, bytes or an integer",
+    note = "send under `&()` for no key, wrap it as `faustus::JsonKey` if its JSON is to be the key, or implement \
+            `faustus::Key` for a type of your own"
+)]
 pub trait MaybeKey {
     /// The bytes, if there is a key.
     fn maybe_raw(&self) -> Option<Cow<'_, [u8]>>;
@@ -141,6 +149,7 @@ impl MaybeKey for () {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<K: Key + ?Sized> MaybeKey for K {
     fn maybe_raw(&self) -> Option<Cow<'_, [u8]>> {
         Some(self.raw())

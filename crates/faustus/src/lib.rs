@@ -111,7 +111,7 @@ pub use faustus_core::{
 };
 pub use faustus_log::MemoryLog;
 pub use faustus_macros::Record;
-pub use handler::{AgentFn, EachFn, PartitionsFn, State, TaskFn};
+pub use handler::{AgentFn, EachFn, Everywhere, PartitionsFn, State, TaskFn};
 pub use key::{JsonKey, Key, MaybeKey};
 pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};

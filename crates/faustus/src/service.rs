@@ -36,6 +36,11 @@ use crate::{Result, runtime::ServiceDef};
 /// let requests = app.topic("requests");
 /// let app = app.service("listener", |s| s.restart(Restart::Always).run(Listener { requests }));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service",
+    label = "a service is a type that implements `faustus::Service`",
+    note = "a mere function that runs beside the agents is a task: `App::task`"
+)]
 pub trait Service: Send + Sync + 'static {
     /// Makes it ready. Services that need it, and agents, start when this has ended.
     ///

@@ -119,6 +119,7 @@ pub const fn on_leader<F>(task: F) -> OnLeader<F> {
     OnLeader(task)
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, S, M> TaskFn<S, OnLeader<M>> for OnLeader<F>
 where
     F: TaskFn<S, M>,

@@ -4,7 +4,7 @@ use std::{any::type_name, sync::Arc};
 
 use super::App;
 use crate::{
-    PartitionsFn, ServiceBuilder, ServiceSpec, TaskFn,
+    Everywhere, PartitionsFn, ServiceBuilder, ServiceSpec, TaskFn,
     runtime::{Crontab, HookDef, JobDef, PartitionsHookDef, StartFn, When, leader_topic},
     time::Every,
 };
@@ -18,7 +18,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     ///
     /// With [`on_leader`](crate::on_leader) it runs while this worker leads, from its beginning each time that it
     /// comes to lead, until it has ended once.
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.task(…)`"]
     pub fn task<M>(self, name: &str, task: impl TaskFn<S, M>) -> Self {
         self.job(name, When::Once, task)
     }
@@ -48,7 +48,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     ///     .timer("tick", secs(1), tick)
     ///     .timer("tick-of-the-leader", every(minutes(1)).jitter(secs(10)), on_leader(tick));
     /// ```
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.timer(…)`"]
     pub fn timer<M>(self, name: &str, every: impl Into<Every>, tick: impl TaskFn<S, M>) -> Self {
         self.job(name, When::Every(every.into()), tick)
     }
@@ -81,7 +81,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// let app = App::new("bank")
     ///     .crontab("close-day", "0 18 * * MON-FRI Europe/Berlin", on_leader(close_day));
     /// ```
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.crontab(…)`"]
     pub fn crontab<M>(self, name: &str, when: &str, run: impl TaskFn<S, M>) -> Self {
         let crontab = Crontab::parse(when).map(Arc::new);
         self.job(name, When::Crontab(when.into(), crontab), run)
@@ -92,7 +92,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// Services start before the agents and stop after them: each after those it
     /// [needs](ServiceBuilder::needs), else in the order in which they were added; they stop the
     /// other way round, all together within the [drain time](crate::Settings::drain_timeout).
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.service(…)`"]
     pub fn service(self, name: &str, build: impl FnOnce(ServiceBuilder) -> ServiceSpec) -> Self {
         let ServiceSpec(service) = build(ServiceBuilder::new(name));
         self.def.lock().background.services.push(service);
@@ -101,8 +101,8 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
 
     /// Adds a hook that runs before all else, once the log is reached: it can send, and no event was
     /// processed yet. A worker whose hook fails does not start.
-    #[must_use]
-    pub fn on_start<M, F: TaskFn<S, M>>(self, hook: F) -> Self {
+    #[must_use = "this gives the application back: `let app = app.on_start(…)`"]
+    pub fn on_start<M: Everywhere, F: TaskFn<S, M>>(self, hook: F) -> Self {
         let hook = self.hook(hook);
         self.def.lock().background.on_start.push(hook);
         self
@@ -113,8 +113,8 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// The hook that was added last runs first; all together have the
     /// [drain time](crate::Settings::drain_timeout). A failure is logged. It also runs when the worker
     /// ends by an error, or did not come to its start.
-    #[must_use]
-    pub fn on_shutdown<M, F: TaskFn<S, M>>(self, hook: F) -> Self {
+    #[must_use = "this gives the application back: `let app = app.on_shutdown(…)`"]
+    pub fn on_shutdown<M: Everywhere, F: TaskFn<S, M>>(self, hook: F) -> Self {
         let hook = self.hook(hook);
         self.def.lock().background.on_shutdown.push(hook);
         self
@@ -125,7 +125,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// It runs beside the agents, which do not wait for it. All hooks of partitions run one after the other,
     /// in the order in which partitions came and went; one that takes longer than the
     /// [drain time](crate::Settings::drain_timeout) is dropped, and a failure is logged.
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.on_partitions_assigned(…)`"]
     pub fn on_partitions_assigned<M, F: PartitionsFn<S, M>>(self, hook: F) -> Self {
         let hook = self.partitions_hook(hook);
         self.def.lock().background.on_assigned.push(hook);
@@ -137,7 +137,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// Their agents have stopped and what they did is stored. The partitions wait for the hook for the
     /// [drain time](crate::Settings::drain_timeout) at most. It is told of partitions that are
     /// lost, too, as after a session without a sign of life; those may run elsewhere by then.
-    #[must_use]
+    #[must_use = "this gives the application back: `let app = app.on_partitions_revoked(…)`"]
     pub fn on_partitions_revoked<M, F: PartitionsFn<S, M>>(self, hook: F) -> Self {
         let hook = self.partitions_hook(hook);
         self.def.lock().background.on_revoked.push(hook);
@@ -162,12 +162,6 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     }
 
     fn hook<M, F: TaskFn<S, M>>(&self, hook: F) -> HookDef {
-        const {
-            assert!(
-                !F::ON_LEADER,
-                "a hook runs on every worker: on_leader is for tasks, timers and crontabs"
-            );
-        }
         HookDef {
             name: type_name::<F>(),
             start: self.start(hook),

@@ -188,6 +188,12 @@ impl<T: 'static> Operators<T> for &Topic<T> {}
 impl<T: 'static> Operators<T> for Source<T> {}
 
 /// The key of a record as an agent reads it: a [`Key`], or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "the key of a record cannot be read as `{Self}`",
+    label = "not text, bytes or an integer",
+    note = "read it as `String`, a number, `Vec<u8>`, a `faustus::JsonKey`, or an `Option` of one where records may \
+            come without a key"
+)]
 pub trait RecordKey: Sized {
     /// Reads the key of a record, which may have none.
     ///
@@ -197,6 +203,7 @@ pub trait RecordKey: Sized {
     fn read(raw: Option<&[u8]>) -> Result<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<K: Key> RecordKey for K {
     fn read(raw: Option<&[u8]>) -> Result<Self> {
         match raw {

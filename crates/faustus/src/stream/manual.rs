@@ -24,6 +24,7 @@ pub struct ManualStream<T, R = ()> {
 ///
 /// What a task holds without a verdict is bounded in bytes, as all that is in flight: when it is full
 /// no more events come until one has ended.
+#[must_use = "an event that is dropped without a verdict has failed: `ack` it, or `nack` it"]
 pub struct ManualEvent<T, R = ()> {
     value: T,
     /// The batch of the record, and its place there.

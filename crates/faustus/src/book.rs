@@ -15,5 +15,6 @@ chapters! {
     Tables: "tables.md",
     Time: "time.md",
     Asking: "asking.md",
+    Mistakes: "mistakes.md",
     ComingFromFaust: "coming-from-faust.md",
 }

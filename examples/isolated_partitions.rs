@@ -120,4 +120,25 @@ mod tests {
             assert!(progress.values().all(|count| *count > 50), "{progress:?}");
         });
     }
+
+    #[test]
+    fn a_number_that_is_named_at_the_start_is_passed_over() {
+        simulate(1, async |cluster| {
+            let first = cluster.worker(app(), Settings::default());
+            cluster.sleep(minutes(1)).await;
+            first.shutdown().await.unwrap();
+
+            let records = cluster.records("numbers").await;
+            let bad = records.iter().find(|record| record.json::<u64>() == BAD);
+            let bad = bad.unwrap();
+            let second = cluster.worker(app(), Settings::default());
+            // As `--skip` does it, before the worker has any partitions.
+            let partition = TopicPartition::new("numbers", bad.partition);
+            second.handle().skip(&partition, bad.offset);
+            cluster.sleep(secs(10)).await;
+            let progress: BTreeMap<u32, u64> = second.table("progress").await;
+            assert_eq!(progress.len(), 4);
+            assert!(progress.values().all(|count| *count > 50), "{progress:?}");
+        });
+    }
 }

@@ -491,6 +491,8 @@ impl WorkerThread {
                 for agent in &self.paused {
                     running.order(agent, AgentOrder::Pause);
                 }
+                self.skips
+                    .retain(|(partition, offset)| !running.skip(partition, *offset));
                 State::Running(running)
             }
             Err(error) => {

@@ -13,6 +13,7 @@ chapters! {
     Records: "records.md",
     Codecs: "codecs.md",
     Tables: "tables.md",
+    Testing: "testing.md",
     Time: "time.md",
     Asking: "asking.md",
     Mistakes: "mistakes.md",

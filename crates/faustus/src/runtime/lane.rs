@@ -282,6 +282,11 @@ impl LaneCore {
     /// The event in flight is given to the next instance again.
     pub(crate) fn give_again(&self) {
         self.failure.borrow_mut().take();
+        if self.has_batch() {
+            // How many of them the next instance takes together is its own affair.
+            self.give_back();
+            return;
+        }
         self.replay.set(self.current.borrow().is_some());
         self.wake();
     }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use faustus::{FailurePolicy, Guarantee, Settings, prelude::*, testing::Cluster};
+use faustus::{
+    FailurePolicy, Guarantee, Offset, Settings, TopicPartition, prelude::*, testing::Cluster,
+};
 use parking_lot::Mutex;
 
 use crate::scenario::{check_parked, for_seeds, settings};
@@ -289,4 +291,47 @@ async fn nothing(mut numbers: Stream<u64>) -> faustus::Result {
 async fn take_one(mut numbers: Stream<u64>) -> faustus::Result {
     while numbers.take(1, SECOND).await?.is_some() {}
     Ok(())
+}
+
+/// Takes its time with four events, then replies each.
+async fn slow(mut numbers: Stream<u64, u64>) -> faustus::Result {
+    while let Some(batch) = numbers.take(4, SECOND).await? {
+        tokio::time::sleep(SECOND * 5).await;
+        for number in &batch {
+            number.reply(**number);
+        }
+    }
+    Ok(())
+}
+
+fn slow_app() -> App {
+    let app = App::new("slow");
+    let numbers = app.topic::<u64>("numbers").partitions(1);
+    let sink = app.topic::<u64>("added").partitions(1);
+    app.agent("slow", &numbers, |a| a.sink(&sink).run(slow))
+}
+
+#[test]
+fn to_skip_one_event_of_a_batch_in_hand_loses_no_other() {
+    for_seeds(async |cluster, guarantee| {
+        let worker = cluster.worker(slow_app(), settings(guarantee));
+        send(&cluster, 0..4).await;
+        cluster.sleep(SECOND * 3).await;
+        let partition = TopicPartition::new("numbers", 0);
+        worker.handle().skip(&partition, Offset(3));
+        cluster.settle().await;
+        assert_eq!(added(&cluster).await[..3], [0, 1, 2]);
+    });
+}
+
+#[test]
+fn an_agent_that_is_restarted_with_a_batch_in_hand_takes_all_of_it_again() {
+    for_seeds(async |cluster, guarantee| {
+        let worker = cluster.worker(slow_app(), settings(guarantee));
+        send(&cluster, 0..4).await;
+        cluster.sleep(SECOND * 3).await;
+        worker.handle().restart_agent("slow").unwrap();
+        cluster.settle().await;
+        assert_eq!(added(&cluster).await, [0, 1, 2, 3]);
+    });
 }

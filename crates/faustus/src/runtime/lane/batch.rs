@@ -87,6 +87,11 @@ impl LaneCore {
         }
     }
 
+    /// Whether several events are in flight together.
+    pub(crate) fn has_batch(&self) -> bool {
+        !self.batch.borrow().is_empty()
+    }
+
     /// Undoes what the events of a batch did and gives them again, one by one; how many there are,
     /// none if what is in flight is no batch.
     pub(crate) fn part(&self) -> usize {

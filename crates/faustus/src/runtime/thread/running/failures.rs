@@ -204,7 +204,8 @@ impl Running {
             agent: lane.place,
         };
         let is_it = |lane: &LaneSlot| {
-            let current = lane.core.current();
+            // Of a batch in flight nothing can be taken out: if it fails, the record comes again, alone.
+            let current = lane.core.current().filter(|_| !lane.core.has_batch());
             current.is_some_and(|event| event.writer() == record(&lane.core))
         };
         let mut found = false;

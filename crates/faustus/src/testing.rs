@@ -55,11 +55,14 @@ use faustus_core::{
     BatchBuilder, Clock, NewTopic, Offset, OffsetSpec, Outgoing, ReadOptions, StoreProvider,
     Timestamp, TopicConfig, TopicName, TopicPartition, Transport, partition_for_key,
 };
-use faustus_log::{Faults, FaultyTransport, MemoryLog};
+pub use faustus_log::{Call, Fault, Faults, Rule};
+use faustus_log::{FaultyTransport, MemoryLog};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::oneshot;
 
-use crate::{App, Codec, Json, Settings, TaskState, TaskStatus, TokioClock, Worker};
+use crate::{
+    App, Codec, Json, Settings, TaskState, TaskStatus, TokioClock, Worker, codec::encode_json,
+};
 
 use one_thread::{OneThread, freezable};
 pub use worker::TestWorker;
@@ -239,9 +242,9 @@ impl Cluster {
     /// # Panics
     ///
     /// If the log refuses it.
-    pub async fn send<T: Serialize + DeserializeOwned>(&self, topic: &str, key: &str, value: &T) {
+    pub async fn send<T: Serialize + ?Sized>(&self, topic: &str, key: &str, value: &T) {
         let mut bytes = Vec::new();
-        let encoded = Json.encode(value, &mut bytes);
+        let encoded = encode_json(value, &mut bytes);
         assert!(encoded.is_ok(), "the value encodes: {encoded:?}");
         self.send_bytes(
             topic,
@@ -319,7 +322,8 @@ impl Cluster {
             }
             assert!(
                 self.inner.clock.monotonic() < deadline,
-                "the cluster does not come to rest (seed {}): {statuses:?}",
+                "the cluster does not come to rest (seed {}); if something is sent all the time, as by a \
+                 timer, wait by `sleep`: {statuses:?}",
                 self.inner.seed
             );
         }

@@ -142,6 +142,9 @@ impl<T> Topic<T> {
     /// Sends `value` under `key` (`()` for none) **at once**: outside of any event and transaction,
     /// like a call of another service. Gives where the record was stored.
     ///
+    /// It waits until the record is stored. To send many, begin them together, with `join_all` for
+    /// instance: those of one key arrive in the order in which they were first polled.
+    ///
     /// Inside an agent, what belongs to the event is sent with [`Event::send`](crate::Event::send).
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+//! What is found wrong or suspicious, one mistake a test.
+
 use crate::{App, FailurePolicy, Operators, Stream, Table, Topic};
 
 async fn nothing(_: Stream<u32>) -> crate::Result {

@@ -134,9 +134,9 @@ impl Outside {
             .map_or(Offset::ZERO, |found| found.offset)
     }
 
-    /// All committed records of a topic, partition by partition.
+    /// All committed records of a topic, partition by partition, as soon as they can be read.
     pub(crate) async fn records(&self, topic: &str) -> Vec<Record> {
-        self.try_records(topic).await.unwrap()
+        until(async || self.try_records(topic).await).await
     }
 
     /// As [`records`](Self::records), or why they cannot be read.

@@ -1,14 +1,15 @@
 //! How an agent is described: what it reads, writes and sends to, and what becomes of its failures.
 
-use std::{fmt, rc::Rc, sync::Arc};
+use std::{fmt, future::poll_fn, rc::Rc, sync::Arc};
 
 use serde::Serialize;
 
 use crate::{
-    Failure, FailurePolicy, Result, Stream, Table, Topic,
+    Failure, FailurePolicy, Result, Sink, Stream, Table,
     failure::OnError,
     handler::{AgentFn, EachFn, State},
     runtime::{AgentDef, LaneCore, LocalFuture, TopicIndex},
+    sink::Target,
     source::{Decoder, Input},
     stream::ReplyTo,
 };
@@ -34,7 +35,7 @@ pub struct AgentBuilder<S, T, R> {
     policy: FailurePolicy,
     on_error: Option<OnError>,
     tables: Vec<(usize, Arc<str>)>,
-    sinks: Vec<Topic<R>>,
+    sinks: Vec<Target<R>>,
 }
 
 impl<S, T, R> AgentBuilder<S, T, R>
@@ -85,10 +86,12 @@ where
         self
     }
 
-    /// Names a topic that gets every [reply](crate::Event::reply).
+    /// Names what gets every [reply](crate::Event::reply): a topic, an agent, a channel or a function.
+    ///
+    /// Several sinks get each reply in the order in which they are named; see [`Sink`].
     #[must_use]
-    pub fn sink(mut self, topic: &Topic<R>) -> Self {
-        self.sinks.push(topic.clone());
+    pub fn sink<M>(mut self, sink: impl Sink<R, M>) -> Self {
+        self.sinks.push(sink.target());
         self
     }
 
@@ -179,20 +182,30 @@ where
             sinks,
         } = self;
         let letters = policy.letters().map(|topic| topic.index);
-        let sent_to = sinks.iter().map(|sink| sink.shared.index);
+        let sent_to = sinks.iter().filter_map(Target::index);
         let outputs: Vec<TopicIndex> = sent_to.chain(letters).collect();
-        let replies = ReplyTo::new(sinks.into());
+        let replies = ReplyTo::new(sinks);
         let names: Arc<[Arc<str>]> = tables.iter().map(|(_, name)| Arc::clone(name)).collect();
         let sources = inputs.iter().map(|input| input.topic.index).collect();
         let decoders: Arc<[Decoder<T>]> = inputs.into_iter().map(|input| input.decoder).collect();
+        let calls = replies.calls();
         let start = move |lane: Rc<LaneCore>| -> LocalFuture<Result> {
+            let ended = Rc::clone(&lane);
             let stream = Stream::new(
                 lane,
                 Arc::clone(&decoders),
                 replies.clone(),
                 Arc::clone(&names),
             );
-            Box::pin(agent.start(state.clone(), stream))
+            let instance = agent.start(state.clone(), stream);
+            if !calls {
+                return Box::pin(instance);
+            }
+            Box::pin(async move {
+                instance.await?;
+                // One that returns is done with its event, as one that asks for the next.
+                poll_fn(|cx| ended.poll_calls(cx)).await
+            })
         };
         AgentSpec(AgentDef {
             name,

@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     AgentBuilder, AgentSpec, Json, Key, Source, Table, Topic,
+    channel::AnyQueue,
     runtime::{AppDef, TopicIndex},
     source::Hops,
     topic::TopicShared,
@@ -40,7 +41,7 @@ use crate::{
 /// let app = app.agent("shout", &names, |a| a.sink(&shouts).run(shout));
 /// ```
 pub struct App<S = ()> {
-    def: Arc<Mutex<AppDef>>,
+    pub(crate) def: Arc<Mutex<AppDef>>,
     state: S,
 }
 
@@ -177,11 +178,23 @@ impl<S> fmt::Debug for App<S> {
 
 impl AppDef {
     pub(crate) fn topic(&mut self, name: &str) -> Arc<TopicShared> {
-        if let Some(topic) = self.topics.iter().find(|topic| topic.name.as_str() == name) {
+        if let Some(topic) = self.log_topics().find(|topic| topic.name.as_str() == name) {
             return Arc::clone(topic);
         }
+        self.add_topic(name, None)
+    }
+
+    /// Adds a channel, which stands among the topics but is not in the log.
+    pub(crate) fn add_channel(&mut self, name: &str, queue: Arc<dyn AnyQueue>) -> Arc<TopicShared> {
+        self.add_topic(name, Some(queue))
+    }
+
+    fn add_topic(&mut self, name: &str, channel: Option<Arc<dyn AnyQueue>>) -> Arc<TopicShared> {
         let index = TopicIndex::try_from(self.topics.len()).unwrap_or(TopicIndex::MAX);
-        let topic = Arc::new(TopicShared::new(TopicName::from(name), index));
+        let topic = Arc::new(TopicShared {
+            channel,
+            ..TopicShared::new(TopicName::from(name), index)
+        });
         self.topics.push(Arc::clone(&topic));
         topic
     }

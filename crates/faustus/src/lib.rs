@@ -55,6 +55,7 @@ mod app;
 mod ask;
 #[cfg(all(doctest, feature = "testing"))]
 mod book;
+mod channel;
 #[cfg(feature = "cli")]
 mod cli;
 mod client;
@@ -76,6 +77,7 @@ mod sensitive;
 mod service;
 mod settings;
 mod shard;
+mod sink;
 mod source;
 mod stream;
 mod table;
@@ -89,6 +91,7 @@ mod worker;
 pub use agent::{AgentBuilder, AgentSpec};
 pub use app::App;
 pub use ask::{Agent, Answers, Pending, SendOptions};
+pub use channel::Channel;
 pub use clock::TokioClock;
 #[cfg(feature = "gzip")]
 pub use codec::Gzip;
@@ -123,6 +126,7 @@ pub use sensitive::Sensitive;
 pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
 pub use settings::{Guarantee, Settings};
 pub use shard::{Entry, Shard};
+pub use sink::Sink;
 pub use source::{Operators, RecordKey, Source};
 pub use stream::{Enumerate, Event, ManualEvent, ManualStream, Stream};
 pub use table::{ChangelogEvent, Table};
@@ -145,8 +149,8 @@ pub mod __private {
 /// What a program of agents usually imports.
 pub mod prelude {
     pub use crate::{
-        Agent, App, Event, FailurePolicy, Key, Operators, Record, Shard, State, Stream, Table,
-        Topic,
+        Agent, App, Channel, Event, FailurePolicy, Key, Operators, Record, Shard, State, Stream,
+        Table, Topic,
     };
     pub use crate::{every, hours, millis, minutes, on_leader, secs};
     pub use serde::{Deserialize, Serialize};

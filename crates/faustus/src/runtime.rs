@@ -14,6 +14,7 @@
 mod askers;
 mod attempt;
 mod background;
+mod beside;
 mod committer;
 mod current;
 mod dead_letter;
@@ -41,6 +42,7 @@ mod topology;
 mod worker;
 
 pub(crate) use background::{HookDef, PartitionsHookDef};
+pub(crate) use beside::{Call, Put};
 pub(crate) use current::own_turn;
 pub(crate) use jobs::{JobDef, StartFn, When};
 pub(crate) use lane::{InFlight, LaneCore, Verdicts};

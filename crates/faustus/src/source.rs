@@ -11,7 +11,7 @@ mod operators;
 
 use std::{any::type_name, fmt, sync::Arc};
 
-use faustus_core::Codec;
+use faustus_core::{Codec, Offset};
 
 use crate::{
     Error, Result, Topic,
@@ -173,6 +173,25 @@ impl<T> fmt::Debug for Source<T> {
         f.debug_struct("Source")
             .field("inputs", &self.inputs.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static> Source<T> {
+    /// A channel, the values of whose records are found by their offsets.
+    pub(crate) fn of_channel(
+        channel: Arc<TopicShared>,
+        value: impl Fn(Offset) -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        let make: Arc<Make<T>> = Arc::new(move |event| value(event.record().offset()).map(Some));
+        Self {
+            inputs: vec![Box::new(move |_| Input {
+                topic: channel,
+                decoder: Decoder::Made(make),
+                codec: None,
+                raw: false,
+                owned: false,
+            })],
+        }
     }
 }
 

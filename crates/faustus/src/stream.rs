@@ -22,8 +22,9 @@ pub use manual::{ManualEvent, ManualStream};
 pub(crate) use replies::ReplyTo;
 
 use crate::{
-    MaybeKey, Result, Shard, Table, Topic,
+    Channel, Error, MaybeKey, Result, Shard, Table, Topic,
     ask::is_enveloped,
+    channel::{AnyQueue, feed},
     near::did_you_mean,
     runtime::{EventOutputs, InFlight, LaneCore, Number, TypedShard},
     source::Decoder,
@@ -98,6 +99,9 @@ impl<T, R> Stream<T, R> {
 
     /// Replies `value` to `event`, which is in flight.
     pub(crate) fn reply_to(&self, event: &InFlight, value: &R) -> Result {
+        if self.replies.calls() {
+            self.lane.owe_calls();
+        }
         let mut outputs = self.lane.outputs(event);
         self.replies
             .write(&mut outputs, event.record(), event.number(), value)
@@ -268,11 +272,28 @@ impl<T, R> Event<'_, T, R> {
         self.write(&topic.shared, key.as_deref(), encode, None)
     }
 
+    /// Puts `value` into `channel`, with the event's key and time stamp, once the event is complete.
+    ///
+    /// From then on it is the channel's: it is not taken back if the event's epoch fails, and the event,
+    /// done again, puts it again. The agent's next event comes when there is room in the channel.
+    ///
+    /// # Errors
+    ///
+    /// When the agent reads a channel that gets something from this one.
+    pub fn put<U: Clone + Send + 'static>(&self, channel: &Channel<U>, value: U) -> Result {
+        let lane = &self.stream.lane;
+        feed(lane.task.channels(), &channel.any())?;
+        let put = channel.later(value, self.key(), self.timestamp());
+        lane.outputs(&self.event).beside().puts.push(put);
+        Ok(())
+    }
+
     /// Sends the record as it came, bytes and headers, to `topic` under `key` as a part of this event.
     ///
     /// # Errors
     ///
-    /// When the record is longer than the topic takes.
+    /// When the record is longer than the topic takes; when the event comes from a channel, whose
+    /// values are no records.
     pub fn forward<U, K: MaybeKey + ?Sized>(&self, topic: &Topic<U>, key: &K) -> Result {
         self.forward_raw(&topic.shared, key.maybe_raw().as_deref())
     }
@@ -290,6 +311,9 @@ impl<T, R> Event<'_, T, R> {
     ) -> Result {
         let record = self.record();
         let headers = Some(record.headers());
+        if codec.is_none() {
+            is_record(self.stream.lane.task.channels())?;
+        }
         match codec {
             Some(codec) => self.write(topic, key, value_of(codec, &self.value), headers),
             None => self.write(topic, key, value_as_it_came(record), headers),
@@ -326,6 +350,17 @@ fn value_of<'a, T>(
     value: &'a T,
 ) -> Option<impl FnOnce(&mut Vec<u8>) -> Result + 'a> {
     (!codec.is_absent(value)).then_some(move |out: &mut Vec<u8>| Ok(codec.encode(value, out)?))
+}
+
+/// Refuses what comes from channels to be sent on as it came.
+fn is_record(channels: &[Arc<dyn AnyQueue>]) -> Result {
+    match channels {
+        [] => Ok(()),
+        [channel, ..] => Err(Error::config(format!(
+            "a value of channel {} is no record that could be forwarded: use send",
+            channel.name()
+        ))),
+    }
 }
 
 /// What writes the bytes of a record's value, if it has one.

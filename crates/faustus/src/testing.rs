@@ -185,13 +185,11 @@ impl Cluster {
         let spawned = Arc::new(OneThread::default());
         let groups = app.name();
         let spawn = Arc::clone(&spawned);
-        let (worker, handle) = Worker::with_environment(
-            app.into_def(),
-            transport,
-            Arc::clone(&inner.clock),
-            spawn,
-            seed,
-        );
+        let def = app.into_def();
+        let subs = def.sub_topologies();
+        let reads_topics = subs.iter().any(|sub| !def.is_local(sub));
+        let (worker, handle) =
+            Worker::with_environment(def, transport, Arc::clone(&inner.clock), spawn, seed);
         let worker = worker.settings(settings).seeded_order();
         let worker = match stores {
             Some(stores) => worker.stores(stores),
@@ -213,6 +211,7 @@ impl Cluster {
             ended: RefCell::new(Some(ended)),
             alive,
             groups,
+            reads_topics,
         });
         inner.workers.borrow_mut().push(Rc::clone(&state));
         TestWorker::new(state, faults)
@@ -353,6 +352,7 @@ impl Cluster {
             || !statuses
                 .iter()
                 .all(|(_, status)| still(&status.state) && !status.uncommitted)
+            || !self.are_assigned_some(statuses)
         {
             return false;
         }
@@ -377,6 +377,19 @@ impl Cluster {
             }
         }
         self.all_assigned(statuses).await
+    }
+
+    /// Every application with agents that read topics has some of their tasks.
+    fn are_assigned_some(&self, statuses: &[(String, TaskStatus)]) -> bool {
+        let has_some = |group: &String| {
+            let mut of_topics = statuses.iter().filter(|(_, status)| !status.local);
+            of_topics.any(|(of, _)| of == group)
+        };
+        let workers = self.inner.workers.borrow();
+        let mut reading = workers
+            .iter()
+            .filter(|worker| worker.reads_topics && worker.is_awake());
+        reading.all(|worker| has_some(&worker.groups))
     }
 
     /// Every partition of every topic that some task reads is read by a task.

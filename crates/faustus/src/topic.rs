@@ -7,7 +7,9 @@ use std::{
 
 use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
 
-use crate::{Error, MaybeKey, Nullable, Result, client::Client, runtime::TopicIndex};
+use crate::{
+    Error, MaybeKey, Nullable, Result, channel::AnyQueue, client::Client, runtime::TopicIndex,
+};
 
 /// What all handles of one topic share.
 pub(crate) struct TopicShared {
@@ -22,6 +24,8 @@ pub(crate) struct TopicShared {
     pub(crate) max_bytes: OnceLock<usize>,
     /// What sends that leave at once go through, once the application runs.
     pub(crate) client: OnceLock<Client>,
+    /// It is no topic of the log, but a channel.
+    pub(crate) channel: Option<Arc<dyn AnyQueue>>,
 }
 
 impl TopicShared {
@@ -33,6 +37,7 @@ impl TopicShared {
             partitions: OnceLock::new(),
             max_bytes: OnceLock::new(),
             client: OnceLock::new(),
+            channel: None,
         }
     }
 

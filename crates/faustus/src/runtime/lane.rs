@@ -9,6 +9,7 @@
 //! on top of it, and the worker thread decides what becomes of a failed event.
 
 mod batch;
+mod calls;
 mod detached;
 mod inbox;
 mod turn;
@@ -18,7 +19,7 @@ use std::{
     fmt,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use faustus_core::Clock;
@@ -28,6 +29,7 @@ use super::{
     outputs::EventOutputs,
     slots::{EventId, Writer},
     task::{Note, TaskCore},
+    topology::LocalFuture,
 };
 use crate::{Error, Result, ask};
 
@@ -77,6 +79,10 @@ pub(crate) struct LaneCore {
     /// The event in flight is given again to the next instance.
     replay: Cell<bool>,
     outputs: RefCell<EventOutputs>,
+    /// The events in flight owe calls of functions that replies go to.
+    owes_calls: Cell<bool>,
+    /// The one that is being made.
+    calling: RefCell<Option<LocalFuture<Result>>>,
     /// Why the event in flight failed though its instance goes on; the thread decides what becomes of it.
     failure: RefCell<Option<Error>>,
     /// The instance had the event in hand when it failed, and must not go on with it.
@@ -118,6 +124,8 @@ impl LaneCore {
             collecting: Cell::new(false),
             replay: Cell::new(false),
             outputs: RefCell::default(),
+            owes_calls: Cell::new(false),
+            calling: RefCell::default(),
             failure: RefCell::default(),
             in_hand: Cell::new(false),
             mode: Cell::new(Mode::Running),
@@ -143,7 +151,7 @@ impl LaneCore {
 
     /// Completes the event in flight and gives the next one; `None` when the lane is to end.
     pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<InFlight>> {
-        let next = self.take_next();
+        let next = self.take_next(cx);
         if next.is_pending() {
             let mut asker = self.asker.borrow_mut();
             if asker
@@ -156,7 +164,7 @@ impl LaneCore {
         next
     }
 
-    fn take_next(&self) -> Poll<Option<InFlight>> {
+    fn take_next(&self, cx: &Context<'_>) -> Poll<Option<InFlight>> {
         if self.failure.borrow().is_some() {
             return if self.mode.get() == Mode::Draining {
                 Poll::Ready(None)
@@ -167,6 +175,12 @@ impl LaneCore {
         if self.replay.get() {
             return self.take_again();
         }
+        if self.owes_calls.get()
+            && let Err(error) = ready!(self.poll_calls(cx))
+        {
+            self.refuse_event(error);
+            return Poll::Pending;
+        }
         self.complete();
         self.collecting.set(false);
         match self.mode.get() {
@@ -175,6 +189,9 @@ impl LaneCore {
             Mode::Draining => return Poll::Ready(None),
         }
         if self.task.is_held() || self.turn.as_ref().is_some_and(|turn| !turn.is_of(self)) {
+            return Poll::Pending;
+        }
+        if self.task.feeds_channels() && self.task.poll_room(cx).is_pending() {
             return Poll::Pending;
         }
         if self.detached.has_failed() {
@@ -199,7 +216,7 @@ impl LaneCore {
         }
         *self.current.borrow_mut() = Some(event.clone());
         if let Some(note) = self.task.take_note(&event) {
-            return self.take_otherwise(&event, note);
+            return self.take_otherwise(&event, note, cx);
         }
         self.taken.set(self.taken.get() + 1);
         Poll::Ready(Some(event))
@@ -220,7 +237,12 @@ impl LaneCore {
 
     /// Does with the event that was taken what was decided before, and goes on.
     #[cold]
-    fn take_otherwise(&self, event: &InFlight, note: Note) -> Poll<Option<InFlight>> {
+    fn take_otherwise(
+        &self,
+        event: &InFlight,
+        note: Note,
+        cx: &Context<'_>,
+    ) -> Poll<Option<InFlight>> {
         match note {
             Note::Skip => self.answer_failure(PASSED_OVER),
             Note::DeadLetter(letter) => {
@@ -237,7 +259,7 @@ impl LaneCore {
             }
         }
         self.complete();
-        self.take_next()
+        self.take_next(cx)
     }
 
     /// Whether the lanes of the agent take events as they come.
@@ -269,6 +291,7 @@ impl LaneCore {
 
     /// Undoes what the event in flight did; it stays in flight.
     pub(crate) fn roll_back(&self) {
+        self.forget_calls();
         self.outputs.borrow_mut().clear();
         for (event, outputs) in self.batch.borrow_mut().iter_mut() {
             outputs.clear();

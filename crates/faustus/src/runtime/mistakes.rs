@@ -3,7 +3,10 @@
 //! All mistakes are found at once, each with what to do about it; with one of them an application does
 //! not start. A hint is about what may be meant as it is: it is logged, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use faustus_core::TopicName;
 
@@ -11,7 +14,7 @@ use super::{
     outputs::TopicIndex,
     topology::{AgentDef, AppDef},
 };
-use crate::near::are_confusable;
+use crate::{channel::feed, near::are_confusable};
 
 const VALID: &str = "use 1 to 249 letters, digits, '.', '_' and '-'";
 
@@ -26,6 +29,7 @@ impl AppDef {
         found.extend(self.own_topics_used());
         found.extend(self.background.mistakes());
         found.extend(self.unequal_writers());
+        found.extend(self.wrong_channels());
         found
     }
 
@@ -35,7 +39,7 @@ impl AppDef {
         let mut known: BTreeSet<&str> = existing.iter().map(TopicName::as_str).collect();
         let mut found = Vec::new();
         // Those that exist first: what is made is compared to them, and to what was made before it.
-        let made = self.topics.iter().filter(|topic| !exists(&topic.name));
+        let made = self.log_topics().filter(|topic| !exists(&topic.name));
         let own = |topic: TopicIndex| self.repartitions.contains(&topic);
         for topic in made.filter(|topic| !own(topic.index)) {
             let name = topic.name.as_str();
@@ -69,7 +73,7 @@ impl AppDef {
                 corrected(&self.name)
             ));
         }
-        for topic in &self.topics {
+        for topic in self.log_topics() {
             let (name, own) = (&topic.name, self.repartitions.contains(&topic.index));
             if name.as_str().starts_with("__") {
                 found.push(format!(
@@ -123,7 +127,7 @@ impl AppDef {
     /// Kafka refuses a topic whose name differs from that of another one in nothing but these.
     fn colliding_topics(&self) -> Vec<String> {
         let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for topic in &self.topics {
+        for topic in self.log_topics() {
             let name = topic.name.as_str();
             alike.entry(name.replace('.', "_")).or_default().push(name);
         }
@@ -139,7 +143,15 @@ impl AppDef {
 
     fn wrong_agent(&self, agent: &AgentDef) -> Vec<String> {
         let mut found = Vec::new();
-        let (name, topic) = (&agent.name, |index| &self.topics[index as usize].name);
+        let (name, topic) = (&agent.name, |index: TopicIndex| {
+            let topic = &self.topics[index as usize];
+            let kind = if topic.channel.is_some() {
+                "channel"
+            } else {
+                "topic"
+            };
+            format!("{kind} {}", topic.name)
+        });
         if agent.unordered && !agent.tables.is_empty() {
             found.push(format!(
                 "agent {name} is unordered and writes tables, whose changes have an order: use concurrency, \
@@ -148,7 +160,7 @@ impl AppDef {
         }
         for source in twice(agent.sources.iter()) {
             found.push(format!(
-                "agent {name} combines topic {} with itself: it would read each record twice",
+                "agent {name} combines {} with itself: it would read each record twice",
                 topic(*source)
             ));
         }
@@ -157,14 +169,15 @@ impl AppDef {
             let to = agent.outputs.iter().filter(|output| **output == source);
             if letters == Some(source) {
                 found.push(format!(
-                    "agent {name} sends its dead letters to topic {}, which it reads: what fails would come \
+                    "agent {name} sends its dead letters to {}, which it reads: what fails would come \
                      back for ever; give them a topic of their own",
                     topic(source)
                 ));
             }
-            if to.count() > usize::from(letters == Some(source)) {
+            let is_channel = self.channel(source).is_some();
+            if to.count() > usize::from(letters == Some(source)) && !is_channel {
                 found.push(format!(
-                    "agent {name} sends all it has to say to topic {}, which it reads: it would never come \
+                    "agent {name} sends all it has to say to {}, which it reads: it would never come \
                      to an end; give it another topic, or send what is to come back with event.send",
                     topic(source)
                 ));
@@ -209,6 +222,56 @@ impl AppDef {
                      it is read: group the source of this agent too, or use through with a topic of your own",
                     agent.name
                 ));
+            }
+        }
+        found
+    }
+
+    /// What cannot be done with channels.
+    fn wrong_channels(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (channel, _) in self.channels() {
+            let name = &channel.name;
+            if self.log_topics().any(|topic| topic.name == *name) {
+                found.push(format!(
+                    "a channel and a topic are both named {name:?}: give one of them another name"
+                ));
+            }
+        }
+        for agent in &self.agents {
+            let name = &agent.name;
+            let sources = agent.sources.iter();
+            let channels: Vec<_> = sources.filter_map(|&source| self.channel(source)).collect();
+            let Some(channel) = channels.first().map(|queue| queue.name()) else {
+                continue;
+            };
+            if channels.len() < agent.sources.len() {
+                found.push(format!(
+                    "agent {name} reads channel {channel} together with a topic: every worker has a channel of \
+                     its own, and partitions of a topic are shared; give each an agent, or put what is in the \
+                     topic into the channel"
+                ));
+            }
+            if let Some(&table) = agent.tables.first() {
+                found.push(format!(
+                    "agent {name} reads channel {channel} and writes table {}: what is in a channel belongs to \
+                     no partition and is gone after a crash; send it through a topic with group_by or through",
+                    self.tables[table].name
+                ));
+            }
+            if let Some(letters) = agent.policy.letters() {
+                found.push(format!(
+                    "agent {name} reads channel {channel} and sends dead letters to topic {}: values of a channel \
+                     are no records; skip what fails and tell of it in on_error, or send it on in the agent",
+                    letters.name
+                ));
+            }
+            let outputs = agent.outputs.iter();
+            for into in outputs.filter_map(|&output| self.channel(output)) {
+                let sources: Vec<_> = channels.iter().map(|&queue| Arc::clone(queue)).collect();
+                if let Err(cycle) = feed(&sources, into) {
+                    found.push(format!("agent {name}: {cycle}"));
+                }
             }
         }
         found

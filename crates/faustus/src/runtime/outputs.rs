@@ -10,7 +10,11 @@ use faustus_core::{
     Batch, BatchBuilder, Outgoing, RecordRef, Timestamp, TopicName, TopicPartition,
 };
 
-use super::{slots::Writer, thread::TaskKey};
+use super::{
+    beside::{Beside, Call},
+    slots::Writer,
+    thread::TaskKey,
+};
 
 /// The place of a topic in the application's list of topics.
 pub(crate) type TopicIndex = u32;
@@ -23,6 +27,8 @@ pub(crate) struct EventOutputs {
     /// Replies to who asked, whose topics the application knows nothing of.
     replies: BatchBuilder,
     replies_to: Vec<TopicName>,
+    /// What it does beside the log; few do.
+    beside: Option<Box<Beside>>,
 }
 
 impl EventOutputs {
@@ -68,6 +74,23 @@ impl EventOutputs {
             self.replies.clear();
             self.replies_to.clear();
         }
+        self.beside = None;
+    }
+
+    /// What the event does beside the log, to be added to.
+    pub(crate) fn beside(&mut self) -> &mut Beside {
+        self.beside.get_or_insert_default()
+    }
+
+    /// Takes what the event does beside the log.
+    #[inline]
+    pub(crate) fn take_beside(&mut self) -> Option<Box<Beside>> {
+        self.beside.take()
+    }
+
+    /// The next call that the event owes.
+    pub(crate) fn next_call(&mut self) -> Option<Call> {
+        self.beside.as_mut()?.calls.pop_front()
     }
 
     /// The memory held, in bytes.

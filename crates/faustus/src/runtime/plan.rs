@@ -40,6 +40,8 @@ pub(crate) struct PlannedSub {
     pub(crate) def: SubTopologyDef,
     pub(crate) partitions: u32,
     pub(crate) changelogs: Vec<Changelog>,
+    /// It reads channels: every worker has its one task, and no group assigns it.
+    pub(crate) local: bool,
 }
 
 /// The changelog topic of a table.
@@ -63,7 +65,8 @@ impl Plan {
         let changelogs: Vec<TopicName> = (0..def.tables.len())
             .map(|table| def.changelog(table).into())
             .collect();
-        let all: Vec<TopicName> = topics.iter().chain(&changelogs).cloned().collect();
+        let in_log = def.log_topics().map(|topic| &topic.name);
+        let all: Vec<TopicName> = in_log.chain(&changelogs).cloned().collect();
         for _ in 0..ATTEMPTS {
             let found = describe(admin, &all).await?;
             let missing = Missing::of(def, &subs, &changelogs, &found)?;
@@ -93,7 +96,7 @@ impl Plan {
                 .get(name)
                 .ok_or_else(|| Error::from(TransportError::UnknownTopic(name.clone())))
         };
-        for topic in &def.topics {
+        for topic in def.log_topics() {
             let description = get(&topic.name)?;
             topic.partitions.get_or_init(|| description.partitions);
             if let Some(max) = description
@@ -106,7 +109,9 @@ impl Plan {
         }
         let mut planned = Vec::new();
         for sub in subs {
+            let local = def.is_local(&sub);
             let partitions = match sub.sources.first() {
+                Some(_) if local => 1,
                 Some(&source) => get(&topics[source as usize])?.partitions,
                 None => 0,
             };
@@ -124,6 +129,7 @@ impl Plan {
                 def: sub,
                 partitions,
                 changelogs: logs,
+                local,
             });
         }
         let ids = found
@@ -143,6 +149,17 @@ impl Plan {
         found.ok().map(|index| &self.subs[index])
     }
 
+    /// Whether every worker has this task of its own.
+    pub(crate) fn is_local(&self, task: &TaskId) -> bool {
+        self.sub(&task.subtopology).is_some_and(|sub| sub.local)
+    }
+
+    /// The tasks that this worker has without a group.
+    pub(crate) fn local_tasks(&self) -> Vec<TaskId> {
+        let local = self.subs.iter().filter(|sub| sub.local);
+        local.map(|sub| TaskId::new(&*sub.def.name, 0)).collect()
+    }
+
     /// The partitions that a task reads.
     pub(crate) fn sources(&self, task: &TaskId) -> Vec<TopicPartition> {
         let sources = self.sub(&task.subtopology).map(|sub| &sub.def.sources);
@@ -155,7 +172,8 @@ impl Plan {
 
     /// The sub-topologies as members of the group know them.
     pub(crate) fn membership(&self) -> Vec<crate::membership::SubTopology> {
-        let each = self.subs.iter().map(|sub| crate::membership::SubTopology {
+        let shared = self.subs.iter().filter(|sub| !sub.local);
+        let each = shared.map(|sub| crate::membership::SubTopology {
             name: Arc::clone(&sub.def.name),
             topics: sub
                 .def
@@ -190,7 +208,7 @@ impl Missing {
         let counts = decide_counts(def, subs, found, &mut mistakes);
         let (mut topics, mut followers) = (Vec::new(), Vec::new());
         for (index, topic) in def.topics.iter().enumerate() {
-            if found.contains_key(&topic.name) {
+            if topic.channel.is_some() || found.contains_key(&topic.name) {
                 continue;
             }
             let mut new = NewTopic {
@@ -265,7 +283,8 @@ fn decide_counts(
             .agents
             .iter()
             .find(|agent| agent.outputs.contains(&topic))?;
-        agent.sources.first().copied()
+        let source = agent.sources.first().copied();
+        source.filter(|&source| def.channel(source).is_none())
     };
     for round in 0..2 {
         for sub in subs {

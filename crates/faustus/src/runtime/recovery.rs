@@ -30,12 +30,13 @@ use super::{
     shard::AnyShard,
     spawn::Spawn,
     stored::{Room, Stored},
-    task::{SourceProgress, TaskCore},
+    task::{Beginning, SourceProgress, TaskCore},
     thread::{Outside, ReadyQueue, Running, Whole},
-    topology::AppDef,
+    topology::{AppDef, SubTopologyDef},
 };
 use crate::{
     Error, ErrorKind, Result,
+    channel::ChannelLog,
     membership::{Group, TaskId},
 };
 
@@ -44,13 +45,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// How long `on_recover` may keep a task from beginning.
 const ON_RECOVER_LIMIT: Duration = Duration::from_secs(30);
-
-/// What a recovered task begins with.
-pub(crate) struct Recovered {
-    pub(crate) shards: Vec<Rc<dyn AnyShard>>,
-    pub(crate) sources: Vec<SourceProgress>,
-    pub(crate) stream_time: Timestamp,
-}
 
 /// Everything that tasks of one worker have in common.
 #[derive(Clone)]
@@ -80,12 +74,16 @@ impl RecoveryContext {
             .sub(&core.id.subtopology)
             .map(|sub| sub.def.clone())
             .unwrap_or_default();
+        let core_channels = core.shared_channels();
         Running::new(
             &self.def,
             &sub,
             Rc::new(core),
             Outside {
-                log: self.transport.log(),
+                log: match core_channels {
+                    Some(channels) => Arc::new(ChannelLog(channels)),
+                    None => self.transport.log(),
+                },
                 clock: Arc::clone(&self.clock),
                 stop: self.stop.clone(),
             },
@@ -221,7 +219,7 @@ pub(crate) async fn recover(
     context: RecoveryContext,
     id: TaskId,
     whole: Whole,
-) -> Result<Recovered> {
+) -> Result<Beginning> {
     let Some(sub) = context.plan.sub(&id.subtopology) else {
         return Err(Error::config(format!(
             "this program has no agents named {}",
@@ -239,6 +237,9 @@ pub(crate) async fn recover(
             partition: id.partition,
         })
         .collect();
+    if sub.local {
+        return Ok(begin_channels(&context.def, &sub.def, partitions));
+    }
     // A commit of an earlier assignment of ours may still come to pass.
     while context.ownership.is_committing(&id) {
         context.clock.sleep(AGAIN).await;
@@ -297,11 +298,32 @@ pub(crate) async fn recover(
     }
     let _ = whole.set(shards.clone());
     tell_recovered(&context, &id, sub).await;
-    Ok(Recovered {
+    Ok(Beginning {
         shards,
         sources,
+        channels: None,
         stream_time,
     })
+}
+
+/// A task that reads channels begins with what is in them.
+fn begin_channels(
+    def: &AppDef,
+    sub: &SubTopologyDef,
+    partitions: Vec<TopicPartition>,
+) -> Beginning {
+    let sources = sub.sources.iter();
+    let channels: Arc<[_]> = sources
+        .filter_map(|&source| def.channel(source).map(Arc::clone))
+        .collect();
+    let each = partitions.into_iter().zip(channels.iter());
+    let sources = each.map(|(partition, queue)| SourceProgress::new(partition, queue.begin()));
+    Beginning {
+        shards: Vec::new(),
+        sources: sources.collect(),
+        channels: Some(Arc::clone(&channels)),
+        stream_time: Timestamp(i64::MIN),
+    }
 }
 
 /// Calls what the application wants to have called once tables are whole, all at the same time, and

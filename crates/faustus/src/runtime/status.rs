@@ -20,6 +20,8 @@ use crate::membership::TaskId;
 pub struct TaskStatus {
     /// Which task.
     pub task: TaskId,
+    /// It reads channels: every worker has one of its own, and no group assigns it.
+    pub local: bool,
     /// What it does.
     pub state: TaskState,
     /// The source partitions it reads; none before it runs.

@@ -8,11 +8,14 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, VecDeque},
     rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use faustus_core::{Offset, Timestamp, TopicPartition};
 
 use super::{
+    beside::{Beside, Put},
     dead_letter::DeadLetter,
     lane::{Delivery, InFlight},
     outputs::{EpochOutputs, EventOutputs, Origin},
@@ -21,7 +24,7 @@ use super::{
     slots::{EventId, Writer},
     thread::{TaskKey, Touch, Touched},
 };
-use crate::{Error, membership::TaskId};
+use crate::{Error, channel::AnyQueue, membership::TaskId};
 
 /// A source partition of the task.
 #[derive(Debug)]
@@ -85,6 +88,26 @@ pub(crate) struct TaskCore {
     notes: RefCell<HashMap<Writer, Note>>,
     /// How often the event of a record failed, for records that have not been committed.
     failures: RefCell<HashMap<Writer, u32>>,
+    /// The channels it reads, in the order of its sources; `None` if it reads topics.
+    channels: Option<Arc<[Arc<dyn AnyQueue>]>>,
+    feeding: Feeding,
+}
+
+/// Channels that events put something into, until there is room in them.
+#[derive(Default)]
+struct Feeding {
+    any: Cell<bool>,
+    into: RefCell<Vec<Arc<dyn AnyQueue>>>,
+}
+
+/// What a task begins with.
+pub(crate) struct Beginning {
+    /// In the order of the tables in the sub-topology.
+    pub(crate) shards: Vec<Rc<dyn AnyShard>>,
+    pub(crate) sources: Vec<SourceProgress>,
+    /// The channels it reads, if it reads channels.
+    pub(crate) channels: Option<Arc<[Arc<dyn AnyQueue>]>>,
+    pub(crate) stream_time: Timestamp,
 }
 
 /// What is to become of a record instead of giving it to its agent.
@@ -106,12 +129,16 @@ impl TaskCore {
     pub(crate) fn new(
         id: TaskId,
         key: TaskKey,
-        shards: Vec<Rc<dyn AnyShard>>,
-        sources: Vec<SourceProgress>,
+        beginning: Beginning,
         outputs: Rc<RefCell<EpochOutputs>>,
         touched: &Touched,
-        stream_time: Timestamp,
     ) -> Self {
+        let Beginning {
+            shards,
+            sources,
+            channels,
+            stream_time,
+        } = beginning;
         Self {
             id,
             key,
@@ -132,6 +159,22 @@ impl TaskCore {
             wrote_alone: Cell::new(false),
             notes: RefCell::default(),
             failures: RefCell::default(),
+            channels,
+            feeding: Feeding::default(),
+        }
+    }
+
+    /// The same task as it began, back at what is committed.
+    pub(crate) fn restarted(&self) -> Beginning {
+        Beginning {
+            shards: self.shards.clone(),
+            sources: self
+                .sources()
+                .iter()
+                .map(SourceProgress::restarted)
+                .collect(),
+            channels: self.channels.clone(),
+            stream_time: self.stream_time(),
         }
     }
 
@@ -201,6 +244,9 @@ impl TaskCore {
             source.committed = source.cut;
         }
         let sources = self.sources.borrow();
+        for (queue, source) in self.channels().iter().zip(&*sources) {
+            queue.committed(source.committed);
+        }
         self.failures
             .borrow_mut()
             .retain(|record, _| record.offset >= sources[record.source as usize].cut);
@@ -244,6 +290,9 @@ impl TaskCore {
 
     /// A reader is done with `event`; `outputs` is what it sent, and is left empty.
     pub(crate) fn complete(&self, event: &InFlight, outputs: &mut EventOutputs) {
+        if let Some(beside) = outputs.take_beside() {
+            self.put_into_channels(*beside);
+        }
         let mut tracker = self.tracker.borrow_mut();
         let grew = tracker.complete(event.number());
         let retired = tracker.retired();
@@ -339,6 +388,9 @@ impl TaskCore {
             self.retired_bytes.set(self.retired_bytes.get() + bytes);
             deliveries.pop_front();
         }
+        for (queue, source) in self.channels().iter().zip(&*sources) {
+            queue.retired(source.retired);
+        }
         records
             || self.wrote_alone.get()
             || sources.iter().any(|source| source.retired > source.cut)
@@ -372,7 +424,50 @@ impl TaskCore {
 
     /// Whether everything delivered has retired and is committed.
     pub(crate) fn is_settled(&self) -> bool {
-        self.tracker.borrow().is_idle() && !self.is_uncommitted()
+        self.tracker.borrow().is_idle()
+            && !self.is_uncommitted()
+            && self.channels().iter().all(|queue| queue.waiting() == 0)
+    }
+
+    /// The channels it reads, in the order of its sources.
+    pub(crate) fn channels(&self) -> &[Arc<dyn AnyQueue>] {
+        self.channels.as_deref().unwrap_or_default()
+    }
+
+    /// The same to keep, if there are any.
+    pub(crate) fn shared_channels(&self) -> Option<Arc<[Arc<dyn AnyQueue>]>> {
+        self.channels.clone()
+    }
+
+    /// Whether events put something into channels that may be full.
+    #[inline]
+    pub(crate) fn feeds_channels(&self) -> bool {
+        self.feeding.any.get()
+    }
+
+    /// Waits for room in the channels that events put something into.
+    #[cold]
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut into = self.feeding.into.borrow_mut();
+        into.retain(|queue| queue.poll_room(cx).is_pending());
+        if into.is_empty() {
+            self.feeding.any.set(false);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Puts what a completed event has for channels there.
+    #[cold]
+    fn put_into_channels(&self, beside: Beside) {
+        let mut feeding = self.feeding.into.borrow_mut();
+        for Put { into, put } in beside.puts {
+            put();
+            if !feeding.iter().any(|queue| queue.name() == into.name()) {
+                feeding.push(into);
+            }
+            self.feeding.any.set(true);
+        }
     }
 
     /// Whether something retired that is not committed.

@@ -35,9 +35,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     epoch::{Epoch, EpochId, Outcome},
     outputs::EpochOutputs,
-    recovery::{Recovered, RecoveryContext, recover},
+    recovery::{RecoveryContext, recover},
     shard::{AnyShard, Look},
     status::{LaneState, LaneStatus, Pulse, TaskState, TaskStatus},
+    task::Beginning,
     topology::LocalFuture,
 };
 use crate::{Error, ErrorKind, Guarantee, Result, membership::TaskId};
@@ -103,7 +104,7 @@ pub(crate) struct ThreadContext {
 
 enum State {
     /// The recovery, and the shards once they are whole.
-    Recovering(LocalFuture<Result<Recovered>>, Whole),
+    Recovering(LocalFuture<Result<Beginning>>, Whole),
     Running(Running),
     /// Recovery found something that only a person can decide.
     Refused(String),
@@ -271,7 +272,9 @@ impl WorkerThread {
             Command::Resume => self.resume(),
             Command::Agent(agent, order) => self.order(agent, order),
             Command::Status(answer) => {
-                let _ = answer.send(self.tasks.values().map(Task::status).collect());
+                let plan = &self.context.recovery.plan;
+                let status = |task: &Task| task.status(plan.is_local(&task.id));
+                let _ = answer.send(self.tasks.values().map(status).collect());
             }
             Command::Agents(answer) => {
                 let _ = answer.send(self.lanes());
@@ -495,7 +498,7 @@ impl WorkerThread {
 }
 
 impl Task {
-    fn status(&self) -> TaskStatus {
+    fn status(&self, local: bool) -> TaskStatus {
         let (state, retired) = match &self.state {
             State::Recovering(..) => (TaskState::Recovering, 0),
             State::Refused(reason) => (TaskState::Parked(reason.clone()), 0),
@@ -509,13 +512,13 @@ impl Task {
             }
         };
         let sources = match &self.state {
-            State::Running(running) => running
+            State::Running(running) if !local => running
                 .core
                 .sources()
                 .iter()
                 .map(|source| source.partition.clone())
                 .collect(),
-            State::Recovering(..) | State::Refused(_) => Vec::new(),
+            State::Running(_) | State::Recovering(..) | State::Refused(_) => Vec::new(),
         };
         let uncommitted = match &self.state {
             State::Running(running) => running.core.is_uncommitted(),
@@ -523,6 +526,7 @@ impl Task {
         };
         TaskStatus {
             task: self.id.clone(),
+            local,
             state,
             sources,
             retired,

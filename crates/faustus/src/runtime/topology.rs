@@ -14,7 +14,9 @@ use std::{
 };
 
 use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex};
-use crate::{FailurePolicy, Result, failure::OnError, table::TableDef, topic::TopicShared};
+use crate::{
+    FailurePolicy, Result, channel::AnyQueue, failure::OnError, table::TableDef, topic::TopicShared,
+};
 
 /// A boxed future that stays on its thread.
 pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -75,6 +77,30 @@ impl AppDef {
             repartitions: Vec::new(),
             problems: Vec::new(),
         }
+    }
+
+    /// The topics that are in the log.
+    pub(crate) fn log_topics(&self) -> impl Iterator<Item = &Arc<TopicShared>> {
+        self.topics.iter().filter(|topic| topic.channel.is_none())
+    }
+
+    /// The channels.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (&Arc<TopicShared>, &Arc<dyn AnyQueue>)> {
+        self.topics
+            .iter()
+            .filter_map(|topic| topic.channel.as_ref().map(|queue| (topic, queue)))
+    }
+
+    /// The channel at this place among the topics, if it is one.
+    pub(crate) fn channel(&self, topic: TopicIndex) -> Option<&Arc<dyn AnyQueue>> {
+        self.topics[topic as usize].channel.as_ref()
+    }
+
+    /// Whether a sub-topology reads channels: it is this worker's own, with one task.
+    pub(crate) fn is_local(&self, sub: &SubTopologyDef) -> bool {
+        sub.sources
+            .iter()
+            .any(|&source| self.channel(source).is_some())
     }
 
     /// The name of a table's changelog topic.

@@ -10,7 +10,10 @@ pub(crate) use requests::{Answer, Answers, Request};
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -23,6 +26,7 @@ use super::{
     background::Background,
     committer::Committer,
     leader::{Leadership, leader_sub_topology},
+    outputs::TopicIndex,
     ownership::Ownership,
     plan::Plan,
     recovery::RecoveryContext,
@@ -105,6 +109,15 @@ pub(crate) async fn run(
     for topic in &def.topics {
         topic.client.get_or_init(|| client.clone());
     }
+    for agent in &def.agents {
+        for queue in agent
+            .sources
+            .iter()
+            .filter_map(|&source| def.channel(source))
+        {
+            queue.read_by(&agent.name);
+        }
+    }
     let coordinator = env.transport.coordinator(&def.name);
     let (group, driver) = classic_group(
         env.member(&def, &plan),
@@ -160,6 +173,7 @@ pub(crate) async fn run(
                 control.serve_request(request);
             }
             let membership = Membership::start(driver, &*env.spawn);
+            control.assign_local();
             background.start_jobs();
             let result = control.serve(&mut background).await;
             if result.is_err() {
@@ -178,6 +192,9 @@ pub(crate) async fn run(
         membership.end().await;
     }
     background.stop().await;
+    for (_, queue) in def.channels() {
+        queue.close();
+    }
     if result.is_ok() {
         replies.close().await;
     }
@@ -384,8 +401,9 @@ impl Control {
                 }
                 GroupEvent::Lost { reason } => {
                     tracing::warn!(%reason, "membership lost: all tasks are dropped");
-                    background.lost(&self.tasks());
+                    background.lost(&self.shared_tasks());
                     self.lose();
+                    self.assign_local();
                 }
                 GroupEvent::Left => return Err(Error::new(ErrorKind::Lost, "the group was left")),
                 GroupEvent::Failed(error) => return Err(Error::config(error.to_string())),
@@ -393,17 +411,75 @@ impl Control {
         }
         background.stop_jobs().await;
         self.leadership.lose();
-        let mine = self.tasks();
-        let finished = self.stop(&mine).await;
+        let mine = self.shared_tasks();
+        let deadline = self.clock.monotonic() + self.drain;
+        let mut finished = self.stop(&mine).await;
         background.revoked(&mine).await;
+        finished &= self.stop_local(deadline).await;
         self.leave().await;
         let ended = if finished { Ended::Drained } else { Ended::Cut };
         Ok((ended, reason))
     }
 
-    fn tasks(&self) -> Vec<TaskId> {
+    /// The tasks that the group assigned.
+    fn shared_tasks(&self) -> Vec<TaskId> {
+        let local = self.recovery.plan.local_tasks();
         let tasks = self.threads.iter().flat_map(|thread| &thread.tasks);
-        tasks.cloned().collect()
+        tasks
+            .filter(|task| !local.contains(task))
+            .cloned()
+            .collect()
+    }
+
+    /// Begins, or begins again, the tasks that read channels: each worker has its own.
+    fn assign_local(&mut self) {
+        let local = self.recovery.plan.local_tasks();
+        if !local.is_empty() {
+            self.assign(&local);
+        }
+    }
+
+    /// Lets agents finish what is in their channels until `deadline`, and ends them; whether all was finished.
+    async fn stop_local(&mut self, deadline: Duration) -> bool {
+        let local = self.recovery.plan.local_tasks();
+        if local.is_empty() {
+            return true;
+        }
+        let def = Arc::clone(&self.recovery.def);
+        let read = |source: &TopicIndex| def.agents.iter().any(|a| a.sources.contains(source));
+        let channels: Vec<_> = def
+            .channels()
+            .filter(|(topic, _)| read(&topic.index))
+            .collect();
+        let patience = deadline.saturating_sub(self.clock.monotonic());
+        let mut patience = self.clock.sleep(patience);
+        let drained = poll_fn(|cx| {
+            // All at once: what leaves one may come into the next.
+            let waits = channels
+                .iter()
+                .any(|(_, queue)| queue.poll_drained(cx).is_pending());
+            if waits {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        });
+        let mut drained = pin!(drained);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut drained => break,
+                () = &mut patience => break,
+                Some(request) = self.requests.recv() => self.serve_request(request),
+            }
+        }
+        let finished = self.stop(&local).await;
+        for (channel, queue) in &channels {
+            if queue.waiting() > 0 {
+                tracing::error!(channel = %channel.name, values = queue.waiting(), "what is left in a channel is lost");
+            }
+        }
+        finished && channels.iter().all(|(_, queue)| queue.waiting() == 0)
     }
 
     /// Whether the leader's task is among these, and the others.

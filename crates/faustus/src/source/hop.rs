@@ -40,7 +40,14 @@ impl<'a> Hops<'a> {
     pub(crate) fn finish(self, described: &AgentDef) {
         for Added { agent, waits } in self.added {
             let agent = &mut self.def.agents[agent];
-            agent.policy = described.policy.clone();
+            // Values of a channel are no records to be sent anywhere as they came.
+            let of_channel = agent.sources.iter().any(|&source| {
+                let topic: &TopicShared = &self.def.topics[source as usize];
+                topic.channel.is_some()
+            });
+            if !of_channel || described.policy.letters().is_none() {
+                agent.policy = described.policy.clone();
+            }
             agent.on_error.clone_from(&described.on_error);
             if waits {
                 agent.concurrency = described.concurrency;

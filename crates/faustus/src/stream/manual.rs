@@ -4,9 +4,10 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use faustus_core::{Batch, Headers, Offset, RecordRef, Timestamp};
 
-use super::{Event, ReplyTo, Stream, value_as_it_came, value_of, write};
+use super::{Event, ReplyTo, Stream, is_record, value_as_it_came, value_of, write};
 use crate::{
-    Error, MaybeKey, Result, Topic,
+    Channel, Error, MaybeKey, Result, Topic,
+    channel::{AnyQueue, feed},
     runtime::{EventOutputs, Number, Verdicts},
     topic::TopicShared,
 };
@@ -34,6 +35,8 @@ pub struct ManualEvent<T, R = ()> {
     partition: u32,
     outputs: EventOutputs,
     replies: ReplyTo<R>,
+    /// The channels that its agent reads, if that is what it reads.
+    channels: Option<Arc<[Arc<dyn AnyQueue>]>>,
     /// Why it fails even if it is acknowledged: a reply that could not be sent.
     error: Option<Error>,
     /// Until the verdict is told.
@@ -133,6 +136,7 @@ impl<T, R> Event<'_, T, R> {
             partition: lane.task.id.partition,
             outputs,
             replies: stream.replies.clone(),
+            channels: lane.task.shared_channels(),
             error: None,
             verdicts: Some(verdicts),
         })
@@ -225,6 +229,18 @@ impl<T, R> ManualEvent<T, R> {
         )
     }
 
+    /// Puts `value` into `channel`, with the event's key and time stamp, once the event is complete.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::put`].
+    pub fn put<U: Clone + Send + 'static>(&mut self, channel: &Channel<U>, value: U) -> Result {
+        feed(self.channels.as_deref().unwrap_or_default(), &channel.any())?;
+        let put = channel.later(value, self.key(), self.timestamp());
+        self.outputs.beside().puts.push(put);
+        Ok(())
+    }
+
     /// Sends the record as it came, bytes and headers, to `topic` under `key` as a part of this event.
     ///
     /// # Errors
@@ -235,6 +251,7 @@ impl<T, R> ManualEvent<T, R> {
     }
 
     fn copy_to(&mut self, topic: &TopicShared, key: Option<&[u8]>) -> Result {
+        is_record(self.channels.as_deref().unwrap_or_default())?;
         let record = self.batch.get(self.place);
         let at = (self.number, record.timestamp());
         let (value, headers) = (value_as_it_came(record), Some(record.headers()));

@@ -7,29 +7,39 @@ use serde::Serialize;
 
 use super::{value_of, write};
 use crate::{
-    Result, Topic,
+    Result,
     ask::{is_enveloped, reply},
     codec::encode_json,
     runtime::{EventOutputs, Number},
+    sink::{Kind, Target},
 };
 
 /// What an agent's replies are sent to, and how.
 pub(crate) struct ReplyTo<R> {
-    sinks: Arc<[Topic<R>]>,
+    sinks: Arc<[Target<R>]>,
+    /// Some of them are functions.
+    calls: bool,
     /// How a reply is written for who asked.
     encode: fn(&R, &mut Vec<u8>) -> Result<(), CodecError>,
 }
 
 impl<R: Serialize> ReplyTo<R> {
-    pub(crate) fn new(sinks: Arc<[Topic<R>]>) -> Self {
+    pub(crate) fn new(sinks: Vec<Target<R>>) -> Self {
+        let is_function = |sink: &Target<R>| matches!(sink.0, Kind::Function(_));
         Self {
-            sinks,
+            calls: sinks.iter().any(is_function),
+            sinks: sinks.into(),
             encode: encode_json::<R>,
         }
     }
 }
 
 impl<R> ReplyTo<R> {
+    /// Whether a reply has functions called.
+    pub(crate) fn calls(&self) -> bool {
+        self.calls
+    }
+
     /// Adds `value` to what the event of `record`, which has this number, sends.
     pub(crate) fn write(
         &self,
@@ -43,8 +53,17 @@ impl<R> ReplyTo<R> {
         }
         let at = (number, record.timestamp());
         for sink in self.sinks.iter() {
-            let encode = value_of(&*sink.codec, value);
-            write(outputs, &sink.shared, at, record.key(), encode, None)?;
+            match &sink.0 {
+                Kind::Topic(topic) => {
+                    let encode = value_of(&*topic.codec, value);
+                    write(outputs, &topic.shared, at, record.key(), encode, None)?;
+                }
+                Kind::Channel { put, .. } => {
+                    let put = put(value, record.key(), record.timestamp());
+                    outputs.beside().puts.push(put);
+                }
+                Kind::Function(call) => outputs.beside().calls.push_back(call(value)),
+            }
         }
         Ok(())
     }
@@ -64,6 +83,7 @@ impl<R> Clone for ReplyTo<R> {
     fn clone(&self) -> Self {
         Self {
             sinks: Arc::clone(&self.sinks),
+            calls: self.calls,
             encode: self.encode,
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct WorkerState {
     pub(super) alive: Rc<Cell<bool>>,
     /// The application's name, which is its group's.
     pub(super) groups: String,
+    /// It has agents that read topics.
+    pub(super) reads_topics: bool,
 }
 
 impl WorkerState {

@@ -8,16 +8,17 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::Waker,
+    task::{Context, Poll, Waker},
 };
 
 use parking_lot::Mutex;
 
 use super::{InFlight, LaneCore};
 use crate::{
-    Error,
-    runtime::{outputs::EventOutputs, retirement::Number},
+    Error, Result,
+    runtime::{outputs::EventOutputs, retirement::Number, thread::panicked, topology::LocalFuture},
 };
 
 /// What became of an event: what it sent, or why it failed.
@@ -43,11 +44,47 @@ impl fmt::Debug for Verdicts {
     }
 }
 
+/// An event that is complete when the functions that its replies go to have been called.
+struct Calling {
+    event: InFlight,
+    outputs: EventOutputs,
+    call: Option<LocalFuture<Result>>,
+}
+
+impl Calling {
+    /// Makes the calls, one after the other.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result> {
+        loop {
+            if self.call.is_none() {
+                self.call = self.outputs.next_call().map(|call| call());
+            }
+            let Some(call) = &mut self.call else {
+                return Poll::Ready(Ok(()));
+            };
+            // No instance is polled here, which would catch it.
+            let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+            match polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic)))) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => self.call = None,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.context("sink"))),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Calling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calling").finish_non_exhaustive()
+    }
+}
+
 /// The events of one lane that are in flight outside of its loop.
 #[derive(Debug)]
 pub(super) struct Detached {
     events: RefCell<BTreeMap<Number, InFlight>>,
     failed: RefCell<VecDeque<(InFlight, Error)>>,
+    /// Those that were acknowledged and owe calls.
+    calling: RefCell<Vec<Calling>>,
     verdicts: Arc<Verdicts>,
 }
 
@@ -60,6 +97,7 @@ impl Detached {
         Self {
             events: RefCell::default(),
             failed: RefCell::default(),
+            calling: RefCell::default(),
             verdicts: Arc::new(verdicts),
         }
     }
@@ -102,7 +140,7 @@ impl LaneCore {
 
     /// Does what was said of detached events.
     pub(crate) fn serve_verdicts(&self) {
-        if self.detached.events.borrow().is_empty() {
+        if !self.has_detached() {
             return;
         }
         let told = std::mem::take(&mut *self.detached.verdicts.told.lock());
@@ -111,23 +149,43 @@ impl LaneCore {
                 continue;
             };
             match verdict {
-                Ok(mut outputs) => self.task.complete(&event, &mut outputs),
-                Err(error) => {
-                    self.detached.failed.borrow_mut().push_back((event, error));
-                    self.wake();
-                }
+                Ok(outputs) => self.detached.calling.borrow_mut().push(Calling {
+                    event,
+                    outputs,
+                    call: None,
+                }),
+                Err(error) => self.detached_failed(event, error),
+            }
+        }
+        self.call_for_detached();
+    }
+
+    /// Completes the events that were acknowledged and owe no call any more.
+    fn call_for_detached(&self) {
+        let mut cx = Context::from_waker(&self.waker);
+        for mut calling in self.detached.calling.take() {
+            match calling.poll(&mut cx) {
+                Poll::Pending => self.detached.calling.borrow_mut().push(calling),
+                Poll::Ready(Ok(())) => self.task.complete(&calling.event, &mut calling.outputs),
+                Poll::Ready(Err(error)) => self.detached_failed(calling.event, error),
             }
         }
     }
 
+    fn detached_failed(&self, event: InFlight, error: Error) {
+        self.detached.failed.borrow_mut().push_back((event, error));
+        self.wake();
+    }
+
     /// Whether events are in flight outside of the loop.
     pub(crate) fn has_detached(&self) -> bool {
-        !self.detached.events.borrow().is_empty()
+        !self.detached.events.borrow().is_empty() || !self.detached.calling.borrow().is_empty()
     }
 
     /// What is in flight outside of the loop is not completed by anything said later.
     pub(crate) fn forget_detached(&self) {
         self.detached.events.borrow_mut().clear();
+        self.detached.calling.borrow_mut().clear();
         self.detached.failed.borrow_mut().clear();
     }
 }

@@ -17,10 +17,9 @@ use crate::{
     runtime::{
         epoch::{Epoch, EpochId, OffsetNote, Outcome, StoreWrite},
         outputs::Origin,
-        recovery::Recovered,
         shard::AnyShard,
         slots::Writer,
-        task::{Note, SourceProgress, TaskCore},
+        task::{Beginning, Note, TaskCore},
     },
 };
 
@@ -434,19 +433,12 @@ impl WorkerThread {
                 shard.roll_back_all();
             }
             let before = &running.core;
-            let sources = before
-                .sources()
-                .iter()
-                .map(SourceProgress::restarted)
-                .collect();
             let core = TaskCore::new(
                 before.id.clone(),
                 before.key,
-                before.shards.clone(),
-                sources,
+                before.restarted(),
                 Rc::clone(&self.outputs),
                 &self.touched,
-                before.stream_time(),
             );
             core.remember(before);
             let parked = running.parked().cloned();
@@ -463,26 +455,20 @@ impl WorkerThread {
         }
     }
 
-    pub(super) fn recovered(&mut self, key: TaskKey, recovered: Result<Recovered>) {
+    pub(super) fn recovered(&mut self, key: TaskKey, recovered: Result<Beginning>) {
         let Some(task) = self.tasks.get_mut(&key) else {
             return;
         };
         let id = &task.id;
         task.state = match recovered {
-            Ok(Recovered {
-                shards,
-                sources,
-                stream_time,
-            }) => {
+            Ok(beginning) => {
                 tracing::info!(task = %id, "task runs");
                 let core = TaskCore::new(
                     id.clone(),
                     key,
-                    shards,
-                    sources,
+                    beginning,
                     Rc::clone(&self.outputs),
                     &self.touched,
-                    stream_time,
                 );
                 let mut running =
                     self.context
@@ -564,6 +550,10 @@ fn add_task(
         under_way.origins.push(origins.collect());
     }
     core.cut();
+    if !core.channels().is_empty() {
+        // Their positions mean nothing to anybody else.
+        return failed.map_or(Ok(()), Err);
+    }
     for source in core.sources().iter() {
         let topic = plan.ids.get(&source.partition.topic).copied();
         let note = OffsetNote {

@@ -386,6 +386,7 @@ impl Running {
     /// Whether so much has retired that its epoch should not wait for its time.
     pub(crate) fn is_heavy(&self) -> bool {
         self.core.uncommitted_bytes() > self.limit * UNCOMMITTED_FACTOR / 2
+            || self.core.channels().iter().any(|queue| queue.is_heavy())
     }
 
     /// Polls the sources that waited for room, if there is some.

@@ -60,7 +60,10 @@ impl Control {
             }
             Request::Status(answer) => {
                 let answers = self.ask_all(Command::Status, |thread| {
-                    let tasks = thread.all_tasks();
+                    let tasks = thread.all_tasks().into_iter();
+                    let plan = &self.recovery.plan;
+                    let with = |task: TaskId| (plan.is_local(&task), task);
+                    let tasks: Vec<_> = tasks.map(with).collect();
                     Box::new(move || tasks.into_iter().map(blocked).collect())
                 });
                 let _ = answer.send(answers);
@@ -143,9 +146,10 @@ impl Thread {
 }
 
 /// What can be said of a task whose thread does not answer.
-fn blocked(task: TaskId) -> TaskStatus {
+fn blocked((local, task): (bool, TaskId)) -> TaskStatus {
     TaskStatus {
         task,
+        local,
         state: TaskState::Blocked,
         sources: Vec::new(),
         retired: 0,

@@ -10,6 +10,7 @@ macro_rules! chapters {
 chapters! {
     Streams: "streams.md",
     Agents: "agents.md",
+    Channels: "channels.md",
     Records: "records.md",
     Codecs: "codecs.md",
     Tables: "tables.md",

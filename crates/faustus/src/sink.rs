@@ -67,11 +67,14 @@ pub trait Sink<R, M> {
 #[doc(hidden)]
 pub struct Target<R>(pub(crate) Kind<R>);
 
+/// Makes of a reply, with key and time stamp of its event, what is put into a channel.
+type PutInto<R> = dyn Fn(&R, Option<&[u8]>, Timestamp) -> Put + Send + Sync;
+
 pub(crate) enum Kind<R> {
     Topic(Topic<R>),
     Channel {
         index: TopicIndex,
-        put: Arc<dyn Fn(&R, Option<&[u8]>, Timestamp) -> Put + Send + Sync>,
+        put: Arc<PutInto<R>>,
     },
     Function(Arc<dyn Fn(&R) -> Call + Send + Sync>),
 }

@@ -13,22 +13,31 @@ use serde_json::{Value, json};
 
 use crate::{
     common::{Running, check, until},
+    every::{Every, Point, bare, full},
     faust::Faust,
 };
 
 /// How many partitions all topics have.
-const PARTITIONS: u32 = 4;
+pub(crate) const PARTITIONS: u32 = 4;
 
-#[derive(Clone, Debug, PartialEq, Record, Serialize, Deserialize)]
-struct Point {
-    x: i64,
-    y: i64,
-}
-
-async fn log(bootstrap: &str) -> Arc<dyn Transport> {
+pub(crate) async fn log(bootstrap: &str) -> Arc<dyn Transport> {
     let clock = Arc::new(TokioClock::real());
     let log = open_log(&format!("kafka://{bootstrap}"), clock).await;
     log.unwrap()
+}
+
+/// Makes the topics of Python's agents. One that Faust makes itself it may not see yet when it starts to
+/// read, and then never does.
+pub(crate) async fn make_topics(log: &Arc<dyn Transport>, name: &str, ends: &[&str]) {
+    let topics = ends.iter().map(|end| NewTopic {
+        name: format!("{name}.py-{end}").into(),
+        partitions: PARTITIONS,
+        replicas: None,
+        config: TopicConfig::default(),
+    });
+    let topics: Vec<_> = topics.collect();
+    let made = log.admin().create_topics(&topics).await.unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,15 +45,8 @@ async fn agents_of_python_answer() {
     let bootstrap = kafka_testbed::shared().bootstrap();
     let name = "answered-by-python";
     let log = log(&bootstrap).await;
-    // A topic that Faust makes itself it may not see yet when it starts to read, and then never does.
-    let topics = ["double", "where", "untyped", "mirror", "casts"].map(|end| NewTopic {
-        name: format!("{name}.py-{end}").into(),
-        partitions: PARTITIONS,
-        replicas: None,
-        config: TopicConfig::default(),
-    });
-    let made = log.admin().create_topics(&topics).await.unwrap();
-    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let ends = ["double", "where", "untyped", "mirror", "casts"];
+    make_topics(&log, name, &ends).await;
     let mut python = Faust::worker(&bootstrap, name);
 
     let app = App::new(&format!("{name}-rust"));
@@ -149,6 +151,17 @@ async fn place(mut texts: Stream<String, (u32, String)>) -> faustus::Result {
     Ok(())
 }
 
+async fn every(
+    State(seen): State<Arc<Mutex<Vec<Every>>>>,
+    mut records: Stream<Every, Every>,
+) -> faustus::Result {
+    while let Some(record) = records.next().await? {
+        seen.lock().unwrap().push(record.clone());
+        record.reply(record.clone());
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn python_asks() {
     let bootstrap = kafka_testbed::shared().bootstrap();
@@ -160,12 +173,19 @@ async fn python_asks() {
     let points = app.topic::<Point>(&topic("mirror")).partitions(PARTITIONS);
     let doomed = app.topic::<String>(&topic("fail")).partitions(PARTITIONS);
     let texts = app.topic::<String>(&topic("where")).partitions(PARTITIONS);
+    let more = app.topic::<String>(&topic("where-json"));
+    let more = more.partitions(PARTITIONS);
+    let records = app.topic::<Every>(&topic("every")).partitions(PARTITIONS);
+    let seen_records: Arc<Mutex<Vec<Every>>> = Arc::default();
     let app = app
         .agent("mirror", &points, |a| a.run(mirror))
         .agent("fail", &doomed, |a| {
             a.on_failure(FailurePolicy::skip()).run(fail)
         })
         .agent("where", &texts, |a| a.run(place))
+        .agent("where-json", &more, |a| a.run(place))
+        .with_state(Arc::clone(&seen_records))
+        .agent("every", &records, |a| a.run(every))
         .with_state(Arc::clone(&seen))
         .agent("double", &numbers, |a| a.run(double));
     let log = log(&bootstrap).await;
@@ -184,6 +204,9 @@ async fn python_asks() {
         ("kvjoin", json!([8, 10])),
         ("cast", Value::Null),
         ("cast in an envelope", Value::Null),
+        // Nothing is wrong with the records that came back.
+        ("every, full", json!({})),
+        ("every, bare", json!({})),
     ];
     for (what, answer) in expected {
         assert_eq!(answers[what], answer, "{what}: {}", python.said());
@@ -192,6 +215,20 @@ async fn python_asks() {
         let partition = partition_for_key(key.as_bytes(), PARTITIONS);
         assert_eq!(answers[format!("where {key}")], json!([partition, key]));
     }
+    let partition = partition_for_key(b"\xff\0", PARTITIONS);
+    assert_eq!(answers["where bytes"], json!([partition, "\u{fffd}\0"]));
+    let json_keys = [
+        ("int", "5"),
+        ("float", "1.5"),
+        ("tuple", r#"["a",1]"#),
+        ("é", r#""\u00e9""#),
+        ("record", r#"{"x":1,"y":2,"__faust":{"ns":"test.Point"}}"#),
+    ];
+    for (what, key) in json_keys {
+        let expected = json!([partition_for_key(key.as_bytes(), PARTITIONS), key]);
+        assert_eq!(answers[format!("where JSON {what}")], expected, "{what}");
+    }
+    assert_eq!(*seen_records.lock().unwrap(), [full(), bare()]);
     until(async || {
         let seen = seen.lock().unwrap();
         check(seen.contains(&1000) && seen.contains(&1001), &*seen)

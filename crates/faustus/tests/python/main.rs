@@ -1,4 +1,5 @@
-//! Python's Faust 0.15.3 and this crate on one Kafka: each asks the agents of the other.
+//! Python's Faust 0.15.3 and this crate on one Kafka: each asks the agents of the other, and reads the
+//! records and keys of the other.
 //!
 //! Faust is installed from the package index into a virtual environment below `target`, once. Where
 //! that cannot be done the tests fail and say why.
@@ -10,4 +11,6 @@
 mod common;
 
 mod asking;
+mod every;
 mod faust;
+mod records;

@@ -7,6 +7,7 @@ import json
 import os
 
 import faust
+from every import BARE, FULL, Blob, Every, Point, differences
 
 NAME = os.environ["NAME"]
 app = faust.App(
@@ -18,11 +19,6 @@ app = faust.App(
     broker_commit_interval=0.5,
     worker_redirect_stdouts=False,
 )
-
-
-class Point(faust.Record, namespace="test.Point"):
-    x: int
-    y: int
 
 
 if "ANSWERS" not in os.environ:
@@ -54,11 +50,40 @@ if "ANSWERS" not in os.environ:
             casts.append(text)
             yield casts
 
+    @app.agent(f"{NAME}.py-every", name="py-every", value_type=Every)
+    async def every(stream):
+        async for record in stream:
+            yield Every(**{field: getattr(record, field) for field in Every._options.fields})
+
+    @app.agent(f"{NAME}.py-wrong", name="py-wrong", value_type=Every)
+    async def wrong(stream):
+        async for record in stream:
+            yield [differences(record, FULL), differences(record, BARE)]
+
+    @app.agent(f"{NAME}.py-blob", name="py-blob", value_type=Blob)
+    async def blob(stream):
+        async for record in stream:
+            yield [list(record.data), Blob(record.data).dumps(serializer="json").decode()]
+
+    def tell_keys(name, **options):
+        """An agent that tells what the keys of its topic are to Python."""
+        topic = app.topic(f"{NAME}.{name}", **options)
+
+        @app.agent(topic, name=name)
+        async def key(stream):
+            async for event in stream.events():
+                yield [event.message.partition, repr(event.key)]
+
+    tell_keys("py-key-int", key_type=int)
+    tell_keys("py-key-bytes", key_type=bytes)
+    tell_keys("py-key-record", key_type=Point, key_serializer="json")
+    tell_keys("py-key-json", key_serializer="json")
+
 else:
 
-    def foreign(name, value_type=None, **options):
+    def foreign(name, value_type=None, keys={"key_type": str}, **options):
         """An agent that runs elsewhere, to be asked."""
-        topic = app.topic(f"{NAME}.{name}", key_type=str, value_type=value_type)
+        topic = app.topic(f"{NAME}.{name}", value_type=value_type, **keys)
 
         async def agent(stream):
             async for value in stream:
@@ -73,6 +98,8 @@ else:
     mirror_enveloped = foreign("rs-mirror", Point, use_reply_headers=False)
     fail = foreign("rs-fail", str)
     where = foreign("rs-where", str)
+    where_json = foreign("rs-where-json", str, keys={"key_serializer": "json"})
+    every = foreign("rs-every", Every)
 
 
 @app.command()
@@ -98,6 +125,16 @@ async def ask_all(self):
     await note("cast in an envelope", enveloped.cast(1001, key="k"))
     for key in ["a", "b", "k", "é", "account-17", ""]:
         await note("where " + key, where.ask("here", key=key))
+    await note("where bytes", where.ask("here", key=b"\xff\x00"))
+    keys = {"int": 5, "float": 1.5, "tuple": ("a", 1), "é": "é", "record": Point(1, 2)}
+    for what, key in keys.items():
+        await note("where JSON " + what, where_json.ask("here", key=key))
+
+    async def back(fields):
+        return differences(Every.from_data(await every.ask(Every(**fields), key="k")), fields)
+
+    await note("every, full", back(FULL))
+    await note("every, bare", back(BARE))
     unfinished = os.environ["ANSWERS"] + ".part"
     with open(unfinished, "w", encoding="utf-8") as file:
         json.dump(answers, file, default=repr)

@@ -3,9 +3,10 @@
 //! Contract: each function here returns, whatever it is given. It panics if what was read is not written
 //! and read again as the same.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use faustus::{
+    __fuzzed::{Reply, read_reply, read_request, write_reply, write_request},
     Binary, Codec, Codecs, Gzip, Json, JsonKey, Key, Lz4, MsgPack, Nullable, Raw, Record,
     Sensitive, Snappy, Text, Yaml,
 };
@@ -121,6 +122,61 @@ pub fn key(bytes: &[u8]) {
     key_again::<i128>(bytes);
     key_again::<u8>(bytes);
     key_again::<JsonKey<(String, i64)>>(bytes);
+}
+
+/// Reads a request: its value, then the names and values of headers, with a zero byte between any two.
+pub fn request(bytes: &[u8]) {
+    let mut parts = bytes.split(|byte| *byte == 0);
+    let sent = parts.next().unwrap_or_default();
+    let names_and_values: Vec<&[u8]> = parts.collect();
+    let headers = names_and_values.chunks_exact(2);
+    let headers: Vec<_> = headers
+        .map(|pair| (String::from_utf8_lossy(pair[0]), pair[1]))
+        .collect();
+    let (asker, value) = read_request(sent, &headers);
+    let (Some((reply_to, id)), Ok(value)) = (asker, value) else {
+        return;
+    };
+    assert!(!reply_to.is_empty() && reply_to.len() <= 249, "{reply_to}");
+    read::<Order>(&Json, &value);
+    let is_json = serde_json::from_slice::<Value>(&value).is_ok();
+    if let (true, Some(id)) = (is_json, id) {
+        let written = write_request(&reply_to, &id, &value);
+        let written = written.unwrap_or_else(|error| panic!("{bytes:?} is not written: {error}"));
+        let (asker, again) = read_request(&written, &[(Cow::Borrowed("other"), b"header")]);
+        assert_eq!(asker, Some((reply_to, Some(id))));
+        let again = again.unwrap_or_else(|error| panic!("{bytes:?} is not read again: {error}"));
+        assert_eq!(
+            again.trim_ascii(),
+            value.trim_ascii(),
+            "read again: {bytes:?}"
+        );
+    }
+}
+
+/// Reads a reply; its value is read as what was asked for.
+pub fn reply(bytes: &[u8]) {
+    let Ok(reply) = read_reply(bytes) else {
+        return;
+    };
+    if let (_, Ok(value)) = &reply {
+        read::<Order>(&Json, value.as_bytes());
+        read::<Payment>(&Json, value.as_bytes());
+    }
+    for key in [None, Some(bytes)] {
+        let written = write_reply(key, &reply);
+        let written = written.unwrap_or_else(|error| panic!("{bytes:?} is not written: {error}"));
+        match read_reply(&written) {
+            Ok(again) => assert_eq!(shortened(again), shortened(reply.clone()), "{bytes:?}"),
+            Err(error) => panic!("{bytes:?} is not read again: {error}"),
+        }
+    }
+}
+
+/// With no more of an error than is written for sure.
+fn shortened((id, answer): Reply) -> Reply {
+    let shortened = |error: String| error[..error.floor_char_boundary(990)].to_owned();
+    (id, answer.map_err(shortened))
 }
 
 /// Reads a value and writes it; what was written must be read and written as the same bytes. (The value

@@ -11,6 +11,7 @@
 
 mod agent;
 mod answers;
+pub(crate) mod fuzzed;
 mod late;
 mod options;
 mod pending;

@@ -146,6 +146,12 @@ pub mod __private {
     pub use ::serde;
 }
 
+/// What reads the bytes of others and is no part of the interface, for the fuzzer.
+#[doc(hidden)]
+pub mod __fuzzed {
+    pub use crate::ask::fuzzed::*;
+}
+
 /// What a program of agents usually imports.
 pub mod prelude {
     pub use crate::{

@@ -49,4 +49,6 @@ returns! {
     yaml_of_any_bytes_is_a_value_or_an_error: yaml,
     chains_of_any_bytes_give_a_value_or_an_error: chain,
     keys_of_any_bytes_are_keys_or_an_error: key,
+    requests_of_any_bytes_are_read_or_an_error: request,
+    replies_of_any_bytes_are_read_or_an_error: reply,
 }

@@ -8,28 +8,27 @@
 //! be right parks the task with the remedy. It never knows who had the task before, nor how that
 //! ended: all it needs is in the log.
 
-use std::{
-    collections::BTreeSet, future::poll_fn, ops::Range, panic::AssertUnwindSafe, rc::Rc, sync::Arc,
-    time::Duration,
-};
+mod table;
+
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
 
 use faustus_core::{
-    Change, Checkpoint, Clock, CodecError, CommittedOffset, Coordinator, Fetched, GroupError,
-    Offset, OffsetCommit, OffsetSpec, ReadOptions, RecordRef, Store, StoreError, StoreProvider,
-    Timestamp, TopicId, TopicPartition, Transport, TransportError,
+    Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit, OffsetSpec,
+    StoreProvider, Timestamp, TopicId, TopicPartition, Transport, TransportError,
 };
-use faustus_store::validity;
 use futures_util::{FutureExt, future::join_all};
 use tokio::sync::{mpsc, oneshot};
+
+use table::TableRecovery;
 
 use super::{
     committer::TRANSACTION_TIMEOUT,
     epoch::OffsetNote,
     ownership::Ownership,
-    plan::{Changelog, Plan, PlannedSub},
+    plan::{Plan, PlannedSub},
     shard::AnyShard,
     spawn::Spawn,
-    stored::{Room, Stored},
+    stored::Room,
     task::{Beginning, SourceProgress, TaskCore},
     thread::{Outside, ReadyQueue, Running, Whole},
     topology::{AppDef, SubTopologyDef},
@@ -420,186 +419,6 @@ fn start_of(
         committed.offset,
         note.map_or(Timestamp(i64::MIN), |note| note.stream_time),
     ))
-}
-
-/// The recovery of one table's partition.
-struct TableRecovery<'a> {
-    context: &'a RecoveryContext,
-    id: &'a TaskId,
-    changelog: &'a Changelog,
-    partition: TopicPartition,
-}
-
-impl TableRecovery<'_> {
-    async fn run(self, range: Range<Offset>, restored: &mut usize) -> Result<Rc<dyn AnyShard>> {
-        let table = &self.context.def.tables[self.changelog.table];
-        let (store, from) = match &self.context.stores {
-            Some(stores) => {
-                let (store, from) = self.open_when_free(stores, &range).await?;
-                (Some(store), from)
-            }
-            None => (None, range.start),
-        };
-        let stored = store
-            .clone()
-            .map(|store| Stored::new(store, &self.context.room));
-        let shard = (table.shard)(stored);
-        let mut position = from;
-        let before = *restored;
-        while position < range.end {
-            position = self
-                .read(position, range.end, &shard, store.as_ref(), restored)
-                .await?;
-        }
-        let records = *restored - before;
-        if records > 0 {
-            tracing::info!(table = %table.name, task = %self.id, records, "table restored");
-        }
-        *restored += usize::from(from > range.start);
-        Ok(shard)
-    }
-
-    /// Opens the store; if an epoch of an earlier assignment is still on its way and holds it, waits.
-    async fn open_when_free(
-        &self,
-        stores: &Arc<dyn StoreProvider>,
-        range: &Range<Offset>,
-    ) -> Result<(Arc<dyn Store>, Offset)> {
-        loop {
-            match self.open(stores, range)? {
-                Some(opened) => return Ok(opened),
-                None => self.context.clock.sleep(AGAIN).await,
-            }
-        }
-    }
-
-    /// Opens the store, anew if it cannot be trusted, and tells where its changelog goes on; `None`
-    /// while somebody still has it open.
-    fn open(
-        &self,
-        stores: &Arc<dyn StoreProvider>,
-        range: &Range<Offset>,
-    ) -> Result<Option<(Arc<dyn Store>, Offset)>> {
-        let table = &self.context.def.tables[self.changelog.table];
-        let partition = self.id.partition;
-        let reason = match stores.open(&table.name, partition) {
-            Ok(store) => match store.checkpoint() {
-                Ok(checkpoint) => {
-                    let valid = validity(
-                        checkpoint.as_ref(),
-                        self.changelog.id,
-                        range.start,
-                        range.end,
-                        self.changelog.delete_retention,
-                        self.context.clock.now(),
-                    );
-                    match valid {
-                        Ok(from) => return Ok(Some((store.into(), from))),
-                        Err(_) if checkpoint.is_none() && range.is_empty() => {
-                            return Ok(Some((store.into(), range.start)));
-                        }
-                        Err(reason) => reason.to_string(),
-                    }
-                }
-                Err(error @ StoreError::Corrupt(_)) => error.to_string(),
-                Err(error) => {
-                    return Err(Error::from(error).context(format!("table {}", table.name)));
-                }
-            },
-            Err(StoreError::Locked(_)) => return Ok(None),
-            Err(error @ StoreError::Corrupt(_)) => error.to_string(),
-            Err(error) => return Err(Error::from(error).context(format!("table {}", table.name))),
-        };
-        tracing::warn!(changelog = %self.partition, %reason, "the table's store is rebuilt from its changelog");
-        stores.destroy(&table.name, partition)?;
-        let store = stores.open(&table.name, partition)?;
-        Ok(Some((store.into(), range.start)))
-    }
-
-    /// Reads from `from` until the position is at `end` or the reader fails in a way that may pass.
-    async fn read(
-        &self,
-        from: Offset,
-        end: Offset,
-        shard: &Rc<dyn AnyShard>,
-        store: Option<&Arc<dyn Store>>,
-        restored: &mut usize,
-    ) -> Result<Offset> {
-        let mut position = from;
-        let log = self.context.transport.log();
-        let tell = (self.context.def.tables[self.changelog.table].read)();
-        let mut reader = match log
-            .read(&self.partition, from, ReadOptions::default())
-            .await
-        {
-            Ok(reader) => reader,
-            Err(error) => return self.again(position, error).await,
-        };
-        while position < end {
-            let fetched = match poll_fn(|cx| reader.poll_fetch(cx)).await {
-                Ok(fetched) => fetched,
-                Err(error) => return self.again(position, error).await,
-            };
-            *restored += fetched.batch.len();
-            if let Some(store) = store {
-                self.apply(&**store, &fetched)?;
-            }
-            if store.is_none() {
-                self.each(&fetched, |key, record| shard.load(key, record.value()))?;
-            }
-            if let Some(tell) = &tell {
-                self.each(&fetched, |_, record| tell(&self.partition, record))?;
-            }
-            position = fetched.position;
-        }
-        Ok(position)
-    }
-
-    fn apply(&self, store: &dyn Store, fetched: &Fetched) -> Result<()> {
-        let batch = &fetched.batch;
-        let changes = (0..batch.len()).filter_map(|index| {
-            Some(Change {
-                key: batch.key_bytes(index)?,
-                value: batch.value_bytes(index),
-            })
-        });
-        let checkpoint = Checkpoint {
-            changelog: self.changelog.id,
-            offset: fetched.position,
-            written: self.context.clock.now(),
-            stream_time: Timestamp(i64::MIN),
-        };
-        Ok(store.apply(&changes.collect::<Vec<_>>(), &checkpoint)?)
-    }
-
-    /// Hands each record with a key to `take`, which decodes it.
-    fn each(
-        &self,
-        fetched: &Fetched,
-        mut take: impl FnMut(&[u8], RecordRef<'_>) -> Result<(), CodecError>,
-    ) -> Result<()> {
-        for record in fetched.batch.iter() {
-            let Some(key) = record.key() else { continue };
-            take(key, record).map_err(|error| {
-                Error::config(format!(
-                    "changelog {} holds a record that does not decode, at offset {}: {error}; \
-                     was the table's type changed?",
-                    self.partition,
-                    record.offset()
-                ))
-            })?;
-        }
-        Ok(())
-    }
-
-    async fn again(&self, position: Offset, error: TransportError) -> Result<Offset> {
-        if !may_pass(&error) {
-            return Err(Error::from(error).context(format!("changelog {}", self.partition)));
-        }
-        tracing::warn!(changelog = %self.partition, %error, "recovery goes on when the log is back");
-        self.context.clock.sleep(AGAIN).await;
-        Ok(position)
-    }
 }
 
 /// Whether a read that failed so is worth another try.

@@ -28,6 +28,7 @@ mod policies;
 mod prefix;
 mod readers;
 mod records;
+mod regressions;
 mod scenario;
 mod sinks;
 mod sources;

@@ -1,5 +1,6 @@
 //! Asking agents: replies, their errors, and what disturbs nobody.
 
+mod hostile;
 mod kinds;
 mod lost;
 mod many;

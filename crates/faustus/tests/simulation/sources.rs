@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use faustus::{Error, ErrorKind, FailurePolicy, Json, prelude::*, testing::Cluster};
 use parking_lot::Mutex;
 
-use crate::scenario::{for_seeds, settings};
+use crate::scenario::{check_parked, for_seeds, settings};
 
 #[derive(Clone, Debug, PartialEq, Record, Serialize, Deserialize)]
 struct Order {
@@ -296,6 +296,33 @@ fn a_key_that_cannot_be_read_fails_the_event_before_the_agent_sees_it() {
         for key in [Some(&b"a"[..]), Some(b"\xff"), None, Some(b"b")] {
             cluster.send_bytes("numbers", key, Some(b"1"), now).await;
         }
+        cluster.settle().await;
+        assert_eq!(sorted(&seen), [r#"a: ("a", 1)"#, r#"b: ("b", 1)"#]);
+    });
+}
+
+#[test]
+fn a_record_whose_key_cannot_be_read_parks_its_task_until_it_is_skipped() {
+    for_seeds(async |cluster, guarantee| {
+        let seen = Seen::default();
+        let app = App::new("numbers");
+        let numbers = app.topic::<u64>("numbers").partitions(1);
+        let app = app
+            .with_state(Arc::clone(&seen))
+            .agent("see", numbers.keyed::<String>(), |a| a.run(see));
+        let worker = cluster.worker(app, settings(guarantee));
+        let now = faustus::Timestamp(0);
+        for key in [&b"a"[..], b"\xff", b"b"] {
+            cluster
+                .send_bytes("numbers", Some(key), Some(b"1"), now)
+                .await;
+        }
+        cluster.settle().await;
+        check_parked(&worker, "key").await;
+        assert_eq!(sorted(&seen), [r#"a: ("a", 1)"#]);
+        let bad = cluster.records("numbers").await[1].offset;
+        let partition = faustus::TopicPartition::new("numbers", 0);
+        worker.handle().skip(&partition, bad);
         cluster.settle().await;
         assert_eq!(sorted(&seen), [r#"a: ("a", 1)"#, r#"b: ("b", 1)"#]);
     });

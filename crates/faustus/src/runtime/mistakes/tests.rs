@@ -41,6 +41,16 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn two_agents_of_one_name_are_told() {
+    let app = App::new("app");
+    let (one, two) = (app.topic("one"), app.topic("two"));
+    let app = app
+        .agent("x", &one, |a| a.run(nothing))
+        .agent("x", &two, |a| a.run(nothing));
+    check(app, &["two agents are named \"x\"", "give each its own"]);
+}
+
+#[test]
 fn a_wrong_name_is_told_with_one_like_it() {
     check(
         App::new("my app"),

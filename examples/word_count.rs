@@ -27,7 +27,7 @@ use faustus::prelude::*;
 use parking_lot::Mutex;
 
 /// How long a line takes, so that there is something to watch and time to interrupt.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_millis(30);
 
 /// A line of a document.
 #[derive(Serialize, Deserialize)]
@@ -147,7 +147,7 @@ impl Shown {
 fn documents() -> io::Result<Vec<Line>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut lines = Vec::new();
-    for directory in ["", "docs", "docs/design"] {
+    for directory in ["", "docs", "docs/book", "docs/design"] {
         for name in markdown(&root.join(directory))? {
             let file = Path::new(directory).join(name);
             let text = fs::read_to_string(root.join(&file))?;

@@ -13,7 +13,6 @@ mod agent;
 mod answers;
 pub(crate) mod fuzzed;
 mod late;
-mod options;
 mod pending;
 mod replies;
 mod reply;
@@ -21,10 +20,9 @@ mod wire;
 
 pub use agent::Agent;
 pub use answers::Answers;
-pub use options::SendOptions;
 pub use pending::Pending;
 
 pub(crate) use late::{LateReplies, late_replies};
 pub(crate) use replies::Replies;
 pub(crate) use reply::{reply, reply_failure};
-pub(crate) use wire::{is_enveloped, unwrapped};
+pub(crate) use wire::{CORRELATION_ID, REPLY_TO, is_enveloped, unwrapped};

@@ -70,6 +70,21 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
+/// A service that others hold, too.
+impl<T: Service> Service for Arc<T> {
+    fn start(&self) -> impl Future<Output = Result> + Send {
+        T::start(self)
+    }
+
+    fn run(&self) -> impl Future<Output = Result> + Send {
+        T::run(self)
+    }
+
+    fn stop(&self) -> impl Future<Output = Result> + Send {
+        T::stop(self)
+    }
+}
+
 /// What follows when the [`run`](Service::run) of a service ends by itself.
 ///
 /// A service that starts again is stopped first; it waits a second before, twice as long after each

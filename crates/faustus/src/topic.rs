@@ -43,11 +43,17 @@ impl TopicShared {
 
     /// The partition of `key`; records without one are spread by `spread`.
     pub(crate) fn partition(&self, key: Option<&[u8]>, spread: u64) -> Result<u32> {
-        let partitions = *self.partitions.get().ok_or_else(|| self.not_running())?;
+        let partitions = self.partition_count()?;
         Ok(match key {
             Some(key) => partition_for_key(key, partitions),
             None => u32::try_from(spread % u64::from(partitions)).unwrap_or_default(),
         })
+    }
+
+    /// How many partitions it has.
+    pub(crate) fn partition_count(&self) -> Result<u32> {
+        let partitions = self.partitions.get().copied();
+        partitions.ok_or_else(|| self.not_running())
     }
 
     /// Refuses a record that the log would refuse for its length.
@@ -151,6 +157,7 @@ impl<T> Topic<T> {
     /// instance: those of one key arrive in the order in which they were first polled.
     ///
     /// Inside an agent, what belongs to the event is sent with [`Event::send`](crate::Event::send).
+    /// [`send_with`](Self::send_with) also says the partition, the time stamp and headers.
     ///
     /// # Errors
     ///

@@ -4,8 +4,10 @@ use std::{any::type_name, sync::Arc};
 
 use super::App;
 use crate::{
-    Everywhere, PartitionsFn, ServiceBuilder, ServiceSpec, TaskFn,
-    runtime::{Crontab, HookDef, JobDef, PartitionsHookDef, StartFn, When, leader_topic},
+    Everywhere, Leader, PartitionsFn, ServiceBuilder, ServiceSpec, TaskFn,
+    runtime::{
+        AppDef, Crontab, HookDef, JobDef, PartitionsHookDef, StartFn, When, leader_topic, zone,
+    },
     time::Every,
 };
 
@@ -57,7 +59,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     ///
     /// `when` has the five fields of cron (minute, hour, day of month, month, day of week; with `*`,
     /// lists, ranges, steps, names, and `L`, `W` and `#` for days) or a nickname as `@daily`, and
-    /// perhaps the name of a time zone, else it is UTC. What cannot be read, and what never comes, as the 30th of
+    /// perhaps the name of a time zone, else it is in [that of the application](Self::timezone) or UTC. What cannot be read, and what never comes, as the 30th of
     /// February, is a mistake that the start reports.
     ///
     /// Where clocks are put forward or back, the rule is cron's. If hour and minute are named
@@ -85,6 +87,55 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     pub fn crontab<M>(self, name: &str, when: &str, run: impl TaskFn<S, M>) -> Self {
         let crontab = Crontab::parse(when).map(Arc::new);
         self.job(name, When::Crontab(when.into(), crontab), run)
+    }
+
+    /// The same application with crontabs in the time zone `name`, as `Europe/Berlin`, unless they name
+    /// one themselves; without: UTC. It counts for all crontabs, also those that were added before.
+    ///
+    /// A name that no zone has is a mistake that the start reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::prelude::*;
+    ///
+    /// async fn close_day() -> faustus::Result {
+    ///     Ok(())
+    /// }
+    ///
+    /// let app = App::new("bank")
+    ///     .timezone("Europe/Berlin")
+    ///     .crontab("close-day", "0 18 * * MON-FRI", close_day)
+    ///     .crontab("close-day-overseas", "0 18 * * MON-FRI America/New_York", close_day);
+    /// ```
+    #[must_use = "this gives the application back: `let app = app.timezone(…)`"]
+    pub fn timezone(self, name: &str) -> Self {
+        self.def.lock().background.timezone = Some(zone(name));
+        self
+    }
+
+    /// Whether this worker is the application's leader: a handle to look at that, for the state of the
+    /// application for instance.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::{Leader, prelude::*};
+    ///
+    /// async fn report(State(leader): State<Leader>) -> faustus::Result {
+    ///     println!("I {}", if leader.is_leader() { "lead" } else { "follow" });
+    ///     Ok(())
+    /// }
+    ///
+    /// let app = App::new("watch");
+    /// let leader = app.leader();
+    /// let app = app.with_state(leader).timer("report", secs(10), report);
+    /// ```
+    #[must_use]
+    pub fn leader(&self) -> Leader {
+        let mut def = self.def.lock();
+        want_leader(&mut def);
+        def.background.leader.get_or_insert_default().clone()
     }
 
     /// Adds a service, described by `build`.
@@ -148,8 +199,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let start = self.start(job);
         let mut def = self.def.lock();
         if F::ON_LEADER {
-            let leader = leader_topic(&def.name);
-            def.topic(&leader).wanted.get_or_init(|| 1);
+            want_leader(&mut def);
         }
         def.background.jobs.push(JobDef {
             name: name.into(),
@@ -180,4 +230,10 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let state = self.state.clone();
         Arc::new(move || Box::pin(job.start(state.clone())))
     }
+}
+
+/// The application has a leader: whoever has the partition of this topic.
+fn want_leader(def: &mut AppDef) {
+    let topic = leader_topic(&def.name);
+    def.topic(&topic).wanted.get_or_init(|| 1);
 }

@@ -2,16 +2,17 @@
 
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
-use faustus_core::{BatchBuilder, Offset, RecordWriter, Timestamp, TopicPartition};
+use faustus_core::{BatchBuilder, Offset, TopicPartition};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 
-use super::{
-    Answers, Pending, SendOptions,
-    pending::Request,
-    wire::{CORRELATION_ID, REPLY_TO, write_request},
+use super::{Answers, Pending, pending::Request, wire::write_request};
+use crate::{
+    Error, MaybeKey, Result, SendOptions, Topic,
+    client::Client,
+    runtime::own_turn,
+    send::{existing, record},
 };
-use crate::{Error, MaybeKey, Result, Topic, client::Client, runtime::own_turn};
 
 /// How long a reply is awaited if nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -130,8 +131,7 @@ impl<T, R> Agent<T, R> {
         value: &T,
         options: &SendOptions,
     ) -> impl Future<Output = Result<(TopicPartition, Offset)>> + Send + use<K, T, R> {
-        let reply_to = options.reply_to.as_ref();
-        let reply_to = reply_to.map(|(topic, id)| (topic.as_str(), id.as_str()));
+        let reply_to = options.answer_to();
         let prepared = self.client().and_then(|client| {
             let key = key.maybe_raw();
             let to = self.partition(&client, key.as_deref(), options.partition)?;
@@ -160,19 +160,11 @@ impl<T, R> Agent<T, R> {
             topic: topic.name.clone(),
             partition: topic.partition(key, client.spread())?,
         };
-        let count = topic.partitions.get().copied().unwrap_or(1);
         if let Some(chosen) = chosen {
-            if chosen >= count {
-                let text = format!(
-                    "topic {} has no partition {chosen}: it has {count}",
-                    to.topic
-                );
-                return Err(Error::config(text));
-            }
-            to.partition = chosen;
+            to.partition = existing(topic, chosen)?;
         } else if key.is_none() && own_turn(&to).is_some() {
             // Any will do but that one.
-            to.partition = (to.partition + 1) % count;
+            to.partition = (to.partition + 1) % topic.partition_count()?;
         }
         Ok(to)
     }
@@ -194,27 +186,24 @@ impl<T, R> Agent<T, R> {
                 codec.name()
             )));
         }
-        let encode = |out: &mut Vec<u8>| codec.encode(value, out).map_err(Error::from);
-        let timestamp: Timestamp = options.timestamp.unwrap_or_else(|| client.clock().now());
-        let mut records = BatchBuilder::new();
-        let mut record: RecordWriter<'_> = records.record(timestamp);
-        if let Some(key) = key {
-            record = record.key(key);
-        }
-        record = match reply_to.filter(|_| self.envelope) {
-            Some(reply_to) => record.value_with(|out| write_request(out, reply_to, encode))?,
-            None => record.value_with(encode)?,
+        let enveloped = reply_to.filter(|_| self.envelope);
+        let encode = |out: &mut Vec<u8>| {
+            let encode = |out: &mut Vec<u8>| Ok(codec.encode(value, out)?);
+            match enveloped {
+                Some(reply_to) => write_request(out, reply_to, encode),
+                None => encode(out),
+            }
         };
-        for (name, value) in &options.headers {
-            record = record.header(name, Some(value));
-        }
-        if let Some((topic, id)) = reply_to.filter(|_| !self.envelope) {
-            record = record.header(REPLY_TO, Some(topic.as_bytes()));
-            record = record.header(CORRELATION_ID, Some(id.as_bytes()));
-        }
-        self.topic.shared.check_len(record.bytes())?;
-        record.finish();
-        Ok(records)
+        let is_there = enveloped.is_some() || !codec.is_absent(value);
+        let (topic, by_headers) = (&self.topic.shared, reply_to.filter(|_| !self.envelope));
+        record(
+            topic,
+            client,
+            key,
+            options,
+            by_headers,
+            is_there.then_some(encode),
+        )
     }
 
     fn request(&self, key: Option<&[u8]>, value: &T) -> Result<Request> {

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use crate::{Error, Result, codec::encode_json};
 
 /// The header that names the topic of the reply.
-pub(super) const REPLY_TO: &str = "Faust-Ag-ReplyTo";
+pub(crate) const REPLY_TO: &str = "Faust-Ag-ReplyTo";
 /// The header that names the request, for the reply to repeat.
-pub(super) const CORRELATION_ID: &str = "Faust-Ag-CorrelationId";
+pub(crate) const CORRELATION_ID: &str = "Faust-Ag-CorrelationId";
 
 /// How the envelope of a request ends, whatever its namespace.
 const REQUEST_END: &[u8; 16] = b"ReqRepRequest\"}}";

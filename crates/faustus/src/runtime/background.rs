@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use faustus_core::{BoxFuture, TopicPartition};
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     topology::AppDef,
     worker::{Environment, Request},
 };
-use crate::{Error, ErrorKind, Result, membership::TaskId};
+use crate::{Error, ErrorKind, Leader, Result, membership::TaskId};
 
 /// What the program registered to run beside its agents.
 #[derive(Default)]
@@ -31,6 +32,10 @@ pub(crate) struct BackgroundDef {
     pub(crate) on_shutdown: Vec<HookDef>,
     pub(crate) on_assigned: Vec<PartitionsHookDef>,
     pub(crate) on_revoked: Vec<PartitionsHookDef>,
+    /// Handed out to who wants to know whether this worker leads.
+    pub(crate) leader: Option<Leader>,
+    /// Of crontabs that name none, or what is wrong with it; else UTC.
+    pub(crate) timezone: Option<Result<TimeZone, String>>,
 }
 
 /// A function of the program, by its path in the program.
@@ -49,9 +54,15 @@ pub(crate) type PartitionsFn =
     Arc<dyn Fn(BTreeSet<TopicPartition>) -> BoxFuture<'static, Result> + Send + Sync>;
 
 impl BackgroundDef {
-    /// Whether there is work for a leader.
+    /// Whether there is work for a leader, or somebody who asks for one.
     pub(crate) fn needs_leader(&self) -> bool {
-        self.jobs.iter().any(|job| job.on_leader)
+        self.leader.is_some() || self.jobs.iter().any(|job| job.on_leader)
+    }
+
+    fn timezone(&self) -> TimeZone {
+        let zone = self.timezone.as_ref();
+        zone.and_then(|zone| zone.as_ref().ok())
+            .map_or(TimeZone::UTC, TimeZone::clone)
     }
 
     /// Whether anybody wants to be told of partitions.
@@ -72,6 +83,9 @@ impl BackgroundDef {
                 format!("two {what} are named {name:?}: logs could not tell them apart, give each its own")
             });
             found.extend(each);
+        }
+        if let Some(Err(mistake)) = &self.timezone {
+            found.push(format!("the application's time zone: {mistake}"));
         }
         found.extend(start_order(&self.services).err().unwrap_or_default());
         found
@@ -107,10 +121,14 @@ impl Background {
         env: &Environment,
         leadership: Arc<Leadership>,
     ) -> Self {
+        if let Some(leader) = &def.background.leader {
+            leader.follow(&leadership);
+        }
         let context = JobContext {
             clock: Arc::clone(&env.clock),
             spawn: Arc::clone(&env.spawn),
             leadership,
+            timezone: def.background.timezone(),
             seed: env.seed,
         };
         let (moves, to_run) = mpsc::unbounded_channel();

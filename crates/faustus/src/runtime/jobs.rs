@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use faustus_core::{BoxFuture, Clock};
 use futures_util::future::join_all;
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use super::{
@@ -74,6 +75,8 @@ pub(crate) struct JobContext {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) leadership: Arc<Leadership>,
+    /// Of crontabs that name none.
+    pub(crate) timezone: TimeZone,
     /// Decides jitter.
     pub(crate) seed: u64,
 }
@@ -158,7 +161,8 @@ impl Job {
                 Schedule::Timer(Ticks::new(*every, now.monotonic, seed))
             }
             When::Crontab(_, Ok(crontab)) => {
-                Schedule::Crontab(Times::new(Arc::clone(crontab), now.wall))
+                let crontab = crontab.in_zone(&self.context.timezone);
+                Schedule::Crontab(Times::new(crontab, now.wall))
             }
             // Nothing starts with such a mistake.
             When::Crontab(_, Err(_)) => return,

@@ -125,6 +125,11 @@ impl Leadership {
         }
     }
 
+    /// Whether this worker leads and has a lease.
+    pub(crate) fn leads(&self) -> bool {
+        self.allows(AtRevoke::Drop).is_some()
+    }
+
     /// How long the lease still runs, if this worker has one on the task.
     fn lease(&self) -> Option<Duration> {
         let until = self.group.lease_of(&self.task)?;
@@ -143,7 +148,7 @@ impl Leadership {
     /// Waits until this worker leads.
     pub(crate) async fn gained(&self) {
         let mut order = self.order.subscribe();
-        while self.allows(AtRevoke::Drop).is_none() {
+        while !self.leads() {
             let works = *order.borrow_and_update() == Order::Work;
             tokio::select! {
                 biased;
@@ -178,7 +183,7 @@ impl Leadership {
         let mut begun = false;
         self.running.send_modify(|running| {
             // Who gives up sets the order first and looks here then.
-            begun = self.allows(AtRevoke::Drop).is_some();
+            begun = self.leads();
             if begun {
                 running.push(Arc::clone(name));
             }

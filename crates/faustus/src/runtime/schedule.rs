@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use faustus_core::Timestamp;
 
-pub(crate) use crontab::Crontab;
+pub(crate) use crontab::{Crontab, zone};
 
 use super::thread::splitmix;
 use crate::time::Every;

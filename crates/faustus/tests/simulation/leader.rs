@@ -278,3 +278,36 @@ fn a_task_of_the_leader_that_is_done_stays_done() {
         worker.crash();
     });
 }
+
+#[test]
+fn a_program_can_look_at_whether_its_worker_leads() {
+    simulate(1, async |cluster| {
+        let start = || {
+            // It has no other work for a leader.
+            let app = App::new("led");
+            let leader = app.leader();
+            let app = app.task("none", async || Ok(()));
+            assert!(!leader.is_leader(), "nothing runs yet");
+            (cluster.worker(app, settings()), leader)
+        };
+        let (first, first_leads) = start();
+        cluster.sleep(secs(30)).await;
+        assert!(first_leads.is_leader());
+        let (second, second_leads) = start();
+        cluster.sleep(secs(60)).await;
+        assert!(first_leads.is_leader() && !second_leads.is_leader());
+        // It is cut off: before another one leads, it knows that it does not.
+        let cut = Rule::new(Call::Heartbeat, Fault::unavailable()).always();
+        first.faults().add(cut);
+        while first_leads.is_leader() {
+            cluster.sleep(millis(100)).await;
+            assert!(!(first_leads.is_leader() && second_leads.is_leader()));
+        }
+        assert!(!second_leads.is_leader());
+        cluster.sleep(secs(60)).await;
+        assert!(second_leads.is_leader());
+        second.shutdown().await.unwrap();
+        assert!(!second_leads.is_leader(), "it has ended");
+        first.crash();
+    });
+}

@@ -478,3 +478,26 @@ fn services_that_started_stop_when_another_one_cannot_start() {
         assert_eq!(diary.notes(), ["start pool", "stop pool"]);
     });
 }
+
+#[test]
+fn a_service_may_be_held_by_others_too() {
+    simulate(1, async |cluster| {
+        let (app, diary) = app(&cluster, "shared");
+        let service = Arc::new(Failing {
+            diary: diary.clone(),
+            times: AtomicUsize::new(1),
+        });
+        let app = app.service("shared", |s| s.run(Arc::clone(&service)));
+        let worker = cluster.worker(app, Settings::default());
+        cluster.sleep(secs(10)).await;
+        assert_eq!(service.times.load(Ordering::SeqCst), 0);
+        worker.shutdown().await.unwrap();
+        let times = |what: &str| diary.times(what).len();
+        assert_eq!(
+            (times("start"), times("stop")),
+            (2, 2),
+            "{:?}",
+            diary.notes()
+        );
+    });
+}

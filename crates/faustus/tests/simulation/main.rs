@@ -30,6 +30,7 @@ mod readers;
 mod records;
 mod regressions;
 mod scenario;
+mod sends;
 mod sinks;
 mod sources;
 mod state;

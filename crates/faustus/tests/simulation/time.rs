@@ -135,6 +135,36 @@ fn a_crontab_runs_when_the_clock_shows_its_time() {
 }
 
 #[test]
+fn a_crontab_that_names_no_zone_is_in_that_of_the_application() {
+    simulate(1, async |cluster| {
+        let diary = Diary::new(cluster.clock());
+        // Three o'clock is at two in Berlin's winter, and at ten in New York the evening before.
+        let app = app("timers", &diary)
+            .crontab("before", "0 3 * * *", tick)
+            .timezone("Europe/Berlin")
+            .crontab("after", "30 3 * * *", tick)
+            .crontab("elsewhere", "30 22 * * * America/New_York", tick);
+        let worker = cluster.worker(app, Settings::default());
+        cluster.sleep(hours(24)).await;
+        let expected = [hours(2), minutes(150), minutes(210)];
+        assert_eq!(diary.times("tick"), expected);
+        worker.crash();
+    });
+}
+
+#[test]
+fn a_time_zone_of_the_application_that_is_none_is_a_mistake() {
+    simulate(1, async |cluster| {
+        let diary = Diary::new(cluster.clock());
+        let app = app("timers", &diary).timezone("Europe/Berlim");
+        let ended = cluster.worker(app, Settings::default()).ended().await;
+        let report = ended.unwrap_err().to_string();
+        let mistake = "the application's time zone: there is no time zone \"Europe/Berlim\": did you mean \"Europe/Berlin\"?";
+        assert!(report.contains(mistake), "{report}");
+    });
+}
+
+#[test]
 fn a_crontab_that_panics_runs_again_at_its_next_time() {
     async fn panic(State(diary): State<Diary>) -> faustus::Result {
         diary.note("panic");

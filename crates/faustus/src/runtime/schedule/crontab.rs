@@ -7,6 +7,8 @@
 //! (`*/15 * * * *`), it is an interval in real time: it fires whenever the zone's clock shows a
 //! match, so not in the hour that is skipped, and twice in the hour that comes twice.
 
+use std::sync::Arc;
+
 use croner::{
     Cron,
     parser::{CronParser, Seconds, Year},
@@ -20,16 +22,19 @@ use jiff::{
 use crate::near::nearest;
 
 /// When something is to happen by the wall clock of a place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Crontab {
     fields: Cron,
     zone: TimeZone,
+    /// The text names the zone.
+    is_zone_named: bool,
     /// Hour or minute is a wildcard.
     is_interval: bool,
 }
 
 impl Crontab {
-    /// Reads five fields (or a nickname as `@daily`) and perhaps the name of a time zone, else UTC.
+    /// Reads five fields (or a nickname as `@daily`) and perhaps the name of a time zone, else UTC
+    /// until [`in_zone`](Self::in_zone) says otherwise.
     ///
     /// # Errors
     ///
@@ -40,20 +45,29 @@ impl Crontab {
             Some(nickname) if nickname.starts_with('@') => 1,
             _ => 5,
         };
-        let zone = match fields.len() {
-            n if n == expected => TimeZone::UTC,
-            n if n == expected + 1 => zone(fields.pop().unwrap_or_default())?,
+        let mut named = None;
+        match fields.len() {
+            n if n == expected => {}
+            n if n == expected + 1 => {
+                let name = fields.pop().unwrap_or_default();
+                let is_name = name.starts_with(char::is_alphabetic);
+                named = Some(zone(name).map_err(|error| match is_name {
+                    true => error,
+                    false => format!("{error} (for seconds use a timer)"),
+                })?);
+            }
             n => {
                 return Err(format!(
                     "it has {n} fields; write minute, hour, day of month, month and day of week, and \
                      perhaps a time zone, as in \"30 8 * * MON-FRI Europe/Berlin\""
                 ));
             }
-        };
+        }
         let is_wildcard = |field: &&str| field.starts_with(['*', '?']) || *field == "@hourly";
         let crontab = Self {
             fields: read(&fields.join(" "))?,
-            zone,
+            is_zone_named: named.is_some(),
+            zone: named.unwrap_or(TimeZone::UTC),
             is_interval: fields.iter().take(2).any(is_wildcard),
         };
         // A year after which all leap days and weekdays have come in every order.
@@ -61,6 +75,17 @@ impl Crontab {
             Some(_) => Ok(crontab),
             None => Err("it never fires: no such day comes in any year".into()),
         }
+    }
+
+    /// The same in `zone`, unless its text names another one.
+    pub(crate) fn in_zone(self: &Arc<Self>, zone: &TimeZone) -> Arc<Self> {
+        if self.is_zone_named {
+            return Arc::clone(self);
+        }
+        Arc::new(Self {
+            zone: zone.clone(),
+            ..Self::clone(self)
+        })
     }
 
     /// The first time after `after`.
@@ -132,14 +157,18 @@ fn read(fields: &str) -> Result<Cron, String> {
     })
 }
 
-fn zone(name: &str) -> Result<TimeZone, String> {
+/// The time zone of this name.
+///
+/// # Errors
+///
+/// When there is none, with what to write.
+pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| {
         let zones: Vec<_> = jiff::tz::db().available().collect();
         match nearest(name, zones.iter().map(|zone| zone.as_str())) {
             Some(near) => format!("there is no time zone {name:?}: did you mean {near:?}?"),
             None => format!(
-                "there is no time zone {name:?}; write a name as Europe/Berlin, or none for UTC (for \
-                 seconds use a timer)"
+                "there is no time zone {name:?}; write a name as Europe/Berlin, or none for UTC"
             ),
         }
     })

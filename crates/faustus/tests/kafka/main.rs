@@ -16,6 +16,7 @@ mod common;
 mod asking;
 mod blocked;
 mod broker;
+mod channels;
 mod failures;
 mod forbidden;
 mod leader;

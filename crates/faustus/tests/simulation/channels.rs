@@ -484,18 +484,22 @@ fn channels_go_on_when_the_group_forgot_the_worker() {
 }
 
 #[test]
-fn nobody_needs_a_topic_to_use_a_channel() {
+fn nobody_needs_a_source_in_the_log_to_use_a_channel() {
     for_seeds(async |cluster, guarantee| {
         let app = App::new("app");
         let state = Numbers::new(&app);
-        let results = app.channel("results");
+        let (results, said) = (app.channel("results"), app.topic::<u64>("noted"));
         let app = app
             .with_state(state.clone())
-            .agent("note", &state.numbers, |a| a.sink(&results).run(note));
+            .agent("note", &state.numbers, |a| {
+                a.sink(&results).sink(&said).run(note)
+            });
         let worker = cluster.worker(app, settings(guarantee));
         worker.handle().started().await.unwrap();
         state.numbers.put(7).await.unwrap();
         assert_eq!(results.get().await.unwrap(), Some(7));
+        cluster.settle().await;
+        assert_eq!(noted(&cluster).await, [7]);
         assert_eq!(worker.shutdown().await.unwrap(), Ended::Drained);
         assert_eq!(
             results.get().await.unwrap(),

@@ -26,7 +26,6 @@ use super::{
     epoch::OffsetNote,
     ownership::Ownership,
     plan::{Plan, PlannedSub},
-    shard::AnyShard,
     spawn::Spawn,
     stored::Room,
     task::{Beginning, SourceProgress, TaskCore},

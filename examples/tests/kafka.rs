@@ -20,7 +20,7 @@ use rustix::process::Signal;
 fn counted_by_two(guarantee: &[&str]) -> BTreeMap<String, u64> {
     let broker = Cluster::start(1).unwrap();
     let address = format!("kafka://{}", broker.bootstrap());
-    let worker = ["worker", "--log", &address, "--session", "6"];
+    let worker = ["worker", "--log", &address, "--session-timeout", "6 s"];
     let arguments = [&worker, guarantee].concat();
     let start = || Program::start(WORD_COUNT, &arguments);
     let total: u64 = expected().values().sum();

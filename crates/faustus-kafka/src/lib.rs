@@ -28,5 +28,5 @@ mod thread;
 mod transport;
 mod write;
 
-pub use options::{Compression, KafkaOptions};
+pub use options::{Compression, KafkaOptions, check_addresses};
 pub use transport::KafkaTransport;

@@ -182,12 +182,35 @@ impl fmt::Display for Address {
     }
 }
 
+/// Looks whether `text` can be read as [`KafkaTransport::connect`](crate::KafkaTransport::connect)
+/// reads it: `host:port`, several separated by commas.
+///
+/// # Errors
+///
+/// [`TransportError::Invalid`] that says which part is wrong, with names and passwords hidden.
+///
+/// # Examples
+///
+/// ```
+/// assert!(faustus_kafka::check_addresses("a:9092,b:9092").is_ok());
+/// assert!(faustus_kafka::check_addresses("a:many").is_err());
+/// ```
+pub fn check_addresses(text: &str) -> Result<(), TransportError> {
+    parse_bootstrap(text).map(drop)
+}
+
 /// Reads `host:port,host:port`; a host without a port gets Kafka's own, 9092.
 ///
 /// # Errors
 ///
 /// [`TransportError::Invalid`] that says which part is wrong.
 pub(crate) fn parse_bootstrap(text: &str) -> Result<Vec<Address>, TransportError> {
+    if let Some((_, host)) = text.rsplit_once('@') {
+        // A password may have a comma in it. Names and passwords are never shown.
+        return Err(TransportError::Invalid(format!(
+            "`***@{host}` has a name or a password, which this client does not take; write `{host}`"
+        )));
+    }
     let addresses: Vec<Address> = text
         .split(',')
         .map(str::trim)
@@ -219,7 +242,7 @@ fn parse_address(text: &str) -> Result<Address, TransportError> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
-    if host.is_empty() || port == 0 || host.contains(['/', '[', ']', ' ', '@']) {
+    if host.is_empty() || port == 0 || host.contains(['/', '[', ']', ' ']) {
         return Err(wrong());
     }
     Ok(Address {
@@ -254,6 +277,17 @@ mod tests {
         for text in ["", " , ", "a:b", "a:99999", ":9092", "kafka://a:1", "a:0"] {
             let error = parse_bootstrap(text).unwrap_err().to_string();
             assert!(error.contains("host:port"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_and_passwords_are_refused_and_not_shown() {
+        for text in ["ann:tulip@a:1", "b,ann:tu@tulip@a:1", "ann:a,tulip@a:1"] {
+            let error = parse_bootstrap(text).unwrap_err().to_string();
+            assert!(
+                error.contains("a:1") && !error.contains("tulip"),
+                "{text}: {error}"
+            );
         }
     }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AgentBuilder, AgentSpec, Json, Key, Source, Table, Topic,
+    AgentBuilder, AgentSpec, Json, Key, Settings, Source, Table, Topic,
     channel::AnyQueue,
     runtime::{AppDef, TopicIndex},
     source::Hops,
@@ -155,6 +155,34 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let AgentSpec(agent) = build(AgentBuilder::new(name, self.state.clone(), inputs));
         hops.finish(&agent);
         def.agents.push(agent);
+    }
+
+    /// The same application with the settings that its program wants.
+    ///
+    /// `configure` is given the settings as they are before, and changes what the program is sure of.
+    /// What the environment and the command line say holds over it; it holds over `faustus.toml` and
+    /// the defaults. A later call is made after the ones before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::{Guarantee, prelude::*};
+    ///
+    /// let app = App::new("bank").configure(|settings| settings.guarantee = Guarantee::ExactlyOnce);
+    /// ```
+    #[must_use = "this gives the application back: `let app = app.configure(…)`"]
+    pub fn configure(self, configure: impl Fn(&mut Settings) + Send + Sync + 'static) -> Self {
+        self.def.lock().configure.push(Arc::new(configure));
+        self
+    }
+
+    /// Changes what the program wants other than in `settings`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn apply_configuration(&self, settings: &mut Settings) {
+        let configure = self.def.lock().configure.clone();
+        for configure in configure {
+            configure(settings);
+        }
     }
 
     /// The application's name.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{App, Ended};
+use crate::App;
 use worker::WorkerArgs;
 
 /// Run and look after an application of agents.
@@ -30,7 +30,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     ///
     /// `worker` (also without a command) runs until Ctrl-C or `SIGTERM`, then finishes what is in
     /// flight; a second one ends it at once. Exit codes: 0 all finished and stored, 1 an error, 2
-    /// wrong arguments, 3 something was not finished in time and will be done again, 130 ended at
+    /// wrong arguments or settings, 3 something was not finished in time and will be done again, 130 ended at
     /// once by a second signal.
     ///
     /// Messages go to standard error; the variable `RUST_LOG` says which, as in `faustus=debug`.
@@ -46,14 +46,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let Command::Worker(args) = cli
             .command
             .unwrap_or_else(|| Command::Worker(Box::default()));
-        match worker::run(self, *args) {
-            Ok(Ended::Drained) => ExitCode::SUCCESS,
-            Ok(Ended::Cut) => ExitCode::from(3),
-            Err(error) => {
-                tracing::error!("{error}");
-                ExitCode::FAILURE
-            }
-        }
+        worker::main(self, &args)
     }
 }
 

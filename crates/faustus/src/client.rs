@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use faustus_core::{
@@ -43,6 +44,8 @@ pub(crate) struct Client {
     clock: Arc<dyn Clock>,
     spread: Arc<AtomicU64>,
     replies: Arc<Replies>,
+    /// How long a reply is awaited if nothing else is said.
+    ask_timeout: Duration,
 }
 
 impl Client {
@@ -51,6 +54,7 @@ impl Client {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
         replies: Arc<Replies>,
+        ask_timeout: Duration,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let admin = transport.admin();
@@ -60,6 +64,7 @@ impl Client {
             clock,
             spread: Arc::default(),
             replies,
+            ask_timeout,
         };
         (client, send_all(transport, queue))
     }
@@ -72,6 +77,11 @@ impl Client {
     /// The clock of all that is sent.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// How long a reply is awaited if nothing else is said.
+    pub(crate) fn ask_timeout(&self) -> Duration {
+        self.ask_timeout
     }
 
     /// The replies to what is asked through this.

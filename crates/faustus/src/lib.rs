@@ -128,7 +128,7 @@ pub use runtime::{Ended, LaneState, LaneStatus, TaskState, TaskStatus};
 pub use send::SendOptions;
 pub use sensitive::Sensitive;
 pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
-pub use settings::{Guarantee, Settings};
+pub use settings::{Compression, Guarantee, LogAddress, Settings};
 pub use shard::{Entry, Shard};
 pub use sink::Sink;
 pub use source::{Operators, RecordKey, Source};

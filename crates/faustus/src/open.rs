@@ -5,7 +5,9 @@ use std::sync::Arc;
 use faustus_core::{Clock, Transport};
 use faustus_log::{DirectoryLog, DirectoryOptions, MemoryLog};
 
-use crate::{Error, Result, Settings};
+#[cfg(feature = "kafka")]
+use crate::Compression;
+use crate::{Error, LogAddress, Result, Settings, settings::Place};
 
 /// Opens the log at `address`.
 ///
@@ -58,14 +60,16 @@ pub async fn open_log_for(
     clock: Arc<dyn Clock>,
     settings: &Settings,
 ) -> Result<Arc<dyn Transport>> {
-    match address.split_once("://") {
-        Some(("memory", "")) => Ok(Arc::new(MemoryLog::new(clock, crate::worker::random()))),
-        Some(("kafka", servers)) => open_kafka(servers, settings).await,
-        Some(("file", path)) => open_directory(path, clock, settings),
-        Some((scheme, _)) => Err(Error::config(format!(
-            "log {address:?} is of no known kind {scheme:?}: use memory://, kafka://host:port or a directory"
-        ))),
-        None => open_directory(address, clock, settings),
+    let address = LogAddress::from(address);
+    let mistake = |wrong| Error::config(format!("the log cannot be opened: {wrong}"));
+    match address.place().map_err(mistake)? {
+        Place::Memory => Ok(Arc::new(MemoryLog::new(clock, crate::worker::random()))),
+        Place::Directory(path) => open_directory(path, clock, settings),
+        #[cfg(feature = "kafka")]
+        Place::Kafka(servers) => {
+            let options = kafka_options(settings);
+            Ok(faustus_kafka::KafkaTransport::connect(servers, options).await?)
+        }
     }
 }
 
@@ -74,7 +78,10 @@ fn open_directory(
     clock: Arc<dyn Clock>,
     settings: &Settings,
 ) -> Result<Arc<dyn Transport>> {
-    let options = DirectoryOptions::default().accept_loss(settings.accept_loss);
+    let options = DirectoryOptions::default()
+        .fsync(settings.fsync)
+        .reserve(settings.disk_reserve)
+        .accept_loss(settings.accept_loss);
     let log = DirectoryLog::open(path, clock, options);
     Ok(Arc::new(log.map_err(|error| {
         Error::from(error).context(format!("log {path}"))
@@ -82,18 +89,26 @@ fn open_directory(
 }
 
 #[cfg(feature = "kafka")]
-async fn open_kafka(servers: &str, settings: &Settings) -> Result<Arc<dyn Transport>> {
+fn kafka_options(settings: &Settings) -> faustus_kafka::KafkaOptions {
+    use faustus_kafka::Compression as Kafka;
     let options = faustus_kafka::KafkaOptions::default();
-    let patience = options
-        .delivery_timeout
+    let delivery = settings.kafka_delivery_timeout;
+    let patience = delivery
+        .unwrap_or(options.delivery_timeout)
         .min(settings.session_timeout * 2 / 3);
-    let options = options.delivery_timeout(patience);
-    Ok(faustus_kafka::KafkaTransport::connect(servers, options).await?)
-}
-
-#[cfg(not(feature = "kafka"))]
-async fn open_kafka(servers: &str, _: &Settings) -> Result<Arc<dyn Transport>> {
-    Err(Error::config(format!(
-        "kafka://{servers} needs Kafka's client: build with the cargo feature `kafka` of faustus"
-    )))
+    options
+        .client_id(&settings.kafka_client_id)
+        .compression(match settings.kafka_compression {
+            Compression::None => Kafka::None,
+            Compression::Gzip => Kafka::Gzip,
+            Compression::Snappy => Kafka::Snappy,
+            Compression::Lz4 => Kafka::Lz4,
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => Kafka::Zstd,
+        })
+        .linger(settings.kafka_linger)
+        .fetch_budget(settings.kafka_fetch_ahead, 1)
+        .connect_timeout(settings.kafka_connect_timeout)
+        .request_timeout(settings.kafka_request_timeout)
+        .delivery_timeout(patience)
 }

@@ -1,4 +1,24 @@
 //! What can be chosen about a running worker.
+//!
+//! [`Settings`] is what a program sees. The command line reads it in layers, each setting by its entry
+//! in the catalogue.
+
+mod address;
+#[cfg(feature = "cli")]
+mod arguments;
+#[cfg(feature = "cli")]
+pub(crate) mod catalogue;
+#[cfg(feature = "cli")]
+pub(crate) mod layers;
+#[cfg(feature = "cli")]
+mod show;
+#[cfg(feature = "cli")]
+mod text;
+
+pub use address::LogAddress;
+pub(crate) use address::Place;
+#[cfg(feature = "cli")]
+pub(crate) use arguments::SettingArgs;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,6 +32,24 @@ pub enum Guarantee {
     AtLeastOnce,
     /// What an event does, its table changes and sends, is seen exactly once, whatever crashes.
     ExactlyOnce,
+}
+
+/// How records are compressed on their way to Kafka and there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// With gzip: small and slow.
+    Gzip,
+    /// With snappy.
+    Snappy,
+    /// With lz4: fast.
+    Lz4,
+    /// With zstd: small; needs the cargo feature `zstd`.
+    #[cfg(feature = "zstd")]
+    Zstd,
 }
 
 /// Settings of a worker. [`Settings::default`] suits most.
@@ -41,6 +79,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Without a sign of life for so long the group gives a worker's tasks to others. Default: 45 s.
     pub session_timeout: Duration,
+    /// A commit is made early when what was sent since the last one takes so many bytes. Default: 4 MiB.
+    pub epoch_bytes: usize,
     /// How much a task may hold that has not retired, in bytes of keys and values. Default: 1 MiB.
     pub task_bytes: usize,
     /// The worker's name, which must differ among the workers of an application; it is a part of its
@@ -48,13 +88,52 @@ pub struct Settings {
     pub worker_id: String,
     /// Keep the worker's place in the group over a restart: a static member of this name.
     pub instance: Option<String>,
+    /// Whether topics that are missing are made, default yes. If not, the start names those that are
+    /// missing. The topic for replies to what this process asks is made all the same.
+    pub create_topics: bool,
+    /// How many partitions a topic gets that must be made and that nothing else decides. Default: 8.
+    pub topic_partitions: u32,
+    /// On how many brokers a topic is kept that must be made; `None`: what the brokers say. The
+    /// embedded log ignores it.
+    pub topic_replicas: Option<u16>,
     /// Where tables are kept between starts, a directory of this worker alone; `None`: in memory,
-    /// restored from their changelogs at each start. A worker keeps up to 128 MiB of what is in them
-    /// in memory too. Stores that turn out to be damaged are removed and rebuilt.
+    /// restored from their changelogs at each start. Stores that turn out to be damaged are removed and rebuilt.
     pub stores: Option<PathBuf>,
+    /// How much of what is in stores is kept in memory too, in bytes. Default: 128 MiB.
+    pub store_memory: usize,
+    /// How long a reply is awaited if [`Agent::timeout`](crate::Agent::timeout) does not say.
+    /// Default: 30 s.
+    pub ask_timeout: Duration,
+    /// How long replies are kept that nobody reads. Default: 24 h.
+    pub reply_retention: Duration,
+    /// Where the log is, for [`App::main`](crate::App::main), which opens it; `None`: the directory
+    /// `<app>-data`. A [`Worker`](crate::Worker) is given an open log and does not look at this.
+    pub log: Option<LogAddress>,
+    /// A log in a directory: whether a write is on the disk itself before it is acknowledged, so that
+    /// it survives a power loss too. Default: no.
+    pub fsync: bool,
+    /// A log in a directory: writes are refused while less than this is free, in bytes. Default: 64 MiB.
+    pub disk_reserve: u64,
     /// Go on with a log in a directory that lost records it had acknowledged, with what is left of
     /// it. Default: refuse it and say what is missing.
     pub accept_loss: bool,
+    /// Kafka: the name that brokers show in their logs and quotas. Default: `faustus`.
+    pub kafka_client_id: String,
+    /// Kafka: how records are compressed. Default: not at all.
+    pub kafka_compression: Compression,
+    /// Kafka: how long a record waits for others to share its request. Default: not at all.
+    pub kafka_linger: Duration,
+    /// Kafka: how much is fetched ahead for one partition, in bytes; between 256 KiB and 8 MiB.
+    /// Default: 1 MiB.
+    pub kafka_fetch_ahead: usize,
+    /// Kafka: how long the first connection may take, over all addresses. Default: 5 s.
+    pub kafka_connect_timeout: Duration,
+    /// Kafka: how long one call of the group or of an administrator may take, retries included.
+    /// Default: 15 s.
+    pub kafka_request_timeout: Duration,
+    /// Kafka: how long a record is tried before the outcome counts as unknown, for two thirds of
+    /// `session_timeout` at most. Default: 20 s, or those two thirds.
+    pub kafka_delivery_timeout: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -66,11 +145,28 @@ impl Default for Settings {
             transaction_interval: None,
             drain_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(45),
+            epoch_bytes: 4 << 20,
             task_bytes: 1 << 20,
             worker_id: String::new(),
             instance: None,
+            create_topics: true,
+            topic_partitions: 8,
+            topic_replicas: None,
             stores: None,
+            store_memory: 128 << 20,
+            ask_timeout: Duration::from_secs(30),
+            reply_retention: Duration::from_secs(24 * 3600),
+            log: None,
+            fsync: false,
+            disk_reserve: 64 << 20,
             accept_loss: false,
+            kafka_client_id: "faustus".to_owned(),
+            kafka_compression: Compression::None,
+            kafka_linger: Duration::ZERO,
+            kafka_fetch_ahead: 1 << 20,
+            kafka_connect_timeout: Duration::from_secs(5),
+            kafka_request_timeout: Duration::from_secs(15),
+            kafka_delivery_timeout: None,
         }
     }
 }

@@ -87,7 +87,10 @@ impl Worker {
                 .map(|agent| Arc::clone(&agent.name))
                 .collect(),
         };
-        let settings = Settings::default();
+        let mut settings = Settings::default();
+        for configure in &def.configure {
+            configure(&mut settings);
+        }
         let env = Environment {
             transport,
             stores: None,
@@ -100,7 +103,7 @@ impl Worker {
         (Self { def, env, requests }, handle)
     }
 
-    /// The same worker with other settings.
+    /// The same worker with these settings, instead of what [`App::configure`] says.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.env.settings = settings;

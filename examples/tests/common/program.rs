@@ -32,10 +32,15 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `program` with arguments.
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("FAUSTUS_") {
+                command.env_remove(variable);
+            }
+        }
+        let mut child = command
             .args(arguments)
             .env_remove("RUST_LOG")
-            .env_remove("FAUSTUS_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

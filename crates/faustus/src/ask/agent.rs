@@ -14,9 +14,6 @@ use crate::{
     send::{existing, record},
 };
 
-/// How long a reply is awaited if nothing else is said.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How many requests of one `map` or `join` are under way at most.
 const OUTSTANDING: usize = 1000;
 
@@ -55,7 +52,8 @@ const OUTSTANDING: usize = 1000;
 /// ```
 pub struct Agent<T, R> {
     topic: Topic<T>,
-    timeout: Duration,
+    /// How long a reply is awaited; `None`: what the settings say.
+    timeout: Option<Duration>,
     envelope: bool,
     reply: PhantomData<fn() -> R>,
 }
@@ -66,7 +64,7 @@ impl<T> Topic<T> {
     pub fn agent<R>(&self) -> Agent<T, R> {
         Agent {
             topic: self.clone(),
-            timeout: TIMEOUT,
+            timeout: None,
             envelope: false,
             reply: PhantomData,
         }
@@ -74,10 +72,13 @@ impl<T> Topic<T> {
 }
 
 impl<T, R> Agent<T, R> {
-    /// The same agents, awaited for `timeout` instead of 30 seconds.
+    /// The same agents, awaited for `timeout` instead of what the [settings](crate::Settings::ask_timeout) say.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
     }
 
     /// The same agents, asked by an envelope around the value instead of headers, as Faust does with
@@ -215,13 +216,14 @@ impl<T, R> Agent<T, R> {
         let text: &str = id.hyphenated().encode_lower(&mut buffer);
         let reply_to = Some((replies.topic().as_str(), text));
         let record = self.record(&client, key, value, &SendOptions::default(), reply_to)?;
+        let timeout = self.timeout.unwrap_or_else(|| client.ask_timeout());
         Ok(Request {
             client,
             replies,
             to,
             record,
             id,
-            timeout: self.timeout,
+            timeout,
         })
     }
 }

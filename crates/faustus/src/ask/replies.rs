@@ -26,9 +26,6 @@ use uuid::{Builder, Uuid};
 use super::wire;
 use crate::{Error, ErrorKind, Result};
 
-/// How long replies are kept that nobody reads.
-const RETENTION: Duration = Duration::from_secs(24 * 3600);
-
 /// How long the reader waits after a failure that may pass.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -39,6 +36,8 @@ pub(crate) struct Replies {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     partition: TopicPartition,
+    /// How long replies are kept that nobody reads.
+    retention: Duration,
     seed: u64,
     /// How many ids were given.
     given: AtomicU64,
@@ -60,6 +59,7 @@ impl Replies {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
+        retention: Duration,
         seed: u64,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (readers, opened) = mpsc::unbounded_channel();
@@ -68,6 +68,7 @@ impl Replies {
             transport,
             clock,
             partition: TopicPartition::new(topic, 0),
+            retention,
             seed,
             given: AtomicU64::new(1),
             waiting: Mutex::new(Some(HashMap::new())),
@@ -123,7 +124,7 @@ impl Replies {
             replicas: None,
             config: TopicConfig {
                 cleanup: Some(CleanupPolicy::Delete),
-                retention: Some(Some(RETENTION)),
+                retention: Some(Some(self.retention)),
                 ..TopicConfig::default()
             },
         };
@@ -286,7 +287,7 @@ mod tests {
     fn replies() -> Arc<Replies> {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
         let log = MemoryLog::new(Arc::clone(&clock), 0);
-        Replies::new(Arc::new(log), clock, 7).0
+        Replies::new(Arc::new(log), clock, Duration::from_secs(60), 7).0
     }
 
     fn waiting(replies: &Replies) -> usize {

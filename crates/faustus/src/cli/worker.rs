@@ -1,72 +1,80 @@
 //! `worker`: runs the agents until a signal asks for the end.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use faustus_core::{Offset, TopicPartition};
 
 use crate::{
-    App, Ended, Guarantee, Result, Settings, TokioClock, Worker, WorkerHandle, open_log_for,
+    App, Ended, Result, TokioClock, Worker, WorkerHandle, open_log_for,
+    settings::{
+        SettingArgs,
+        layers::{self, Resolved},
+    },
 };
 
 #[derive(Args, Debug, Default)]
+#[command(after_help = "\
+Each setting may also stand in faustus.toml, as in `commit-interval = \"1 s\"`, and in the environment, as in
+FAUSTUS_COMMIT_INTERVAL. An option holds over the environment, that over the program's code, that over the file.")]
 pub(super) struct WorkerArgs {
-    /// The log: a directory, memory://, or kafka://host:port [default: <app>-data]
-    #[arg(long, env = "FAUSTUS_LOG", value_name = "ADDRESS")]
-    log: Option<String>,
-    /// Let every event count exactly once, whatever crashes [default: at least once]
+    /// Show all settings, where each is from, and end
     #[arg(long)]
-    exactly_once: bool,
-    /// How many worker threads [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// The worker's name, unlike that of all other workers of the application [default: random]
-    #[arg(long, value_name = "NAME")]
-    id: Option<String>,
-    /// Keep the place in the group over restarts, under this name
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
-    /// Keep tables in this directory between starts [default: in memory]
-    #[arg(long, value_name = "DIR")]
-    stores: Option<PathBuf>,
-    /// How many seconds without a sign of life until others take the tasks [default: 45]
-    #[arg(long, value_name = "SECONDS")]
-    session: Option<u64>,
+    show_settings: bool,
+    /// Show them as JSON
+    #[arg(long, requires = "show_settings")]
+    json: bool,
     /// Pass over the record at TOPIC/PARTITION@OFFSET, which a task cannot get past; may be repeated
     #[arg(long, value_name = "RECORD", value_parser = parse_record)]
     skip: Vec<(TopicPartition, Offset)>,
-    /// Go on with a log that lost acknowledged records, with what is left of it
-    #[arg(long)]
-    accept_loss: bool,
+    #[command(flatten)]
+    settings: SettingArgs<true>,
+}
+
+/// Runs a worker of `app`, or shows its settings. Gives the exit code.
+pub(super) fn main<S: Clone + Send + Sync + 'static>(app: App<S>, args: &WorkerArgs) -> ExitCode {
+    let resolved = match layers::read(&app, &args.settings.0) {
+        Ok(resolved) => resolved,
+        Err(mistakes) => {
+            let _ = writeln!(std::io::stderr(), "error: {mistakes}");
+            return ExitCode::from(2);
+        }
+    };
+    if args.show_settings {
+        return show(&resolved, args.json);
+    }
+    match run(app, &resolved, &args.skip) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Cut) => ExitCode::from(3),
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes all settings to standard output. A reader that has seen enough is no failure.
+fn show(resolved: &Resolved, json: bool) -> ExitCode {
+    let text = if json {
+        resolved.to_json()
+    } else {
+        resolved.to_table()
+    };
+    let _ = writeln!(std::io::stdout(), "{text}");
+    ExitCode::SUCCESS
 }
 
 #[tokio::main(worker_threads = 2)]
-pub(super) async fn run<S: Clone + Send + Sync + 'static>(
+async fn run<S: Clone + Send + Sync + 'static>(
     app: App<S>,
-    args: WorkerArgs,
+    resolved: &Resolved,
+    skip: &[(TopicPartition, Offset)],
 ) -> Result<Ended> {
-    let address = args.log.unwrap_or_else(|| format!("{}-data", app.name()));
-    let defaults = Settings::default();
-    let settings = Settings {
-        guarantee: if args.exactly_once {
-            Guarantee::ExactlyOnce
-        } else {
-            Guarantee::AtLeastOnce
-        },
-        threads: args.threads.unwrap_or(defaults.threads).max(1),
-        worker_id: args.id.unwrap_or_default(),
-        instance: args.instance,
-        stores: args.stores,
-        accept_loss: args.accept_loss,
-        session_timeout: args
-            .session
-            .map_or(defaults.session_timeout, std::time::Duration::from_secs),
-        ..defaults
-    };
-    let log = open_log_for(&address, Arc::new(TokioClock::real()), &settings).await?;
+    let (address, settings) = (resolved.log(), resolved.settings.clone());
+    let log = open_log_for(address.expose(), Arc::new(TokioClock::real()), &settings).await?;
     tracing::info!(app = %app.name(), log = %log.traits().name, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
     let (worker, handle) = Worker::new(app, log);
-    for (partition, offset) in &args.skip {
+    for (partition, offset) in skip {
         handle.skip(partition, *offset);
     }
     #[expect(

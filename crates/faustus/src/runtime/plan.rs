@@ -15,10 +15,7 @@ use super::{
     outputs::TopicIndex,
     topology::{AppDef, SubTopologyDef},
 };
-use crate::{Error, Result, membership::TaskId};
-
-/// How many partitions a topic gets that must be made and that nothing else decides.
-const DEFAULT_PARTITIONS: u32 = 8;
+use crate::{Error, Result, Settings, membership::TaskId};
 
 /// How often all is thought over again as topics appear meanwhile; those of an application appear
 /// in two steps, and few others do.
@@ -59,7 +56,7 @@ impl Plan {
     /// # Errors
     ///
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration) with every mistake on a line.
-    pub(crate) async fn make(def: &AppDef, admin: &dyn Admin) -> Result<Self> {
+    pub(crate) async fn make(def: &AppDef, settings: &Settings, admin: &dyn Admin) -> Result<Self> {
         let subs = def.sub_topologies();
         let topics: Vec<TopicName> = def.topics.iter().map(|topic| topic.name.clone()).collect();
         let changelogs: Vec<TopicName> = (0..def.tables.len())
@@ -69,7 +66,7 @@ impl Plan {
         let all: Vec<TopicName> = in_log.chain(&changelogs).cloned().collect();
         for _ in 0..ATTEMPTS {
             let found = describe(admin, &all).await?;
-            let missing = Missing::of(def, &subs, &changelogs, &found)?;
+            let missing = Missing::of(def, settings, &subs, &changelogs, &found)?;
             give_hints(def, admin, &missing, &found).await;
             // Numbers of partitions follow from topics that exist: if one turns out to, all is
             // thought over again before anything is made that follows from it.
@@ -200,12 +197,14 @@ impl Missing {
     /// What is missing beside what was found, unless something is wrong.
     fn of(
         def: &AppDef,
+        settings: &Settings,
         subs: &[SubTopologyDef],
         changelogs: &[TopicName],
         found: &HashMap<TopicName, TopicDescription>,
     ) -> Result<Self> {
         let mut mistakes = def.mistakes();
-        let counts = decide_counts(def, subs, found, &mut mistakes);
+        let partitions = settings.topic_partitions;
+        let counts = decide_counts(def, partitions, subs, found, &mut mistakes);
         let (mut topics, mut followers) = (Vec::new(), Vec::new());
         for (index, topic) in def.topics.iter().enumerate() {
             if topic.channel.is_some() || found.contains_key(&topic.name) {
@@ -214,7 +213,7 @@ impl Missing {
             let mut new = NewTopic {
                 name: topic.name.clone(),
                 partitions: counts[index],
-                replicas: None,
+                replicas: settings.topic_replicas,
                 config: TopicConfig::default(),
             };
             if def.repartitions.iter().any(|&i| i as usize == index) {
@@ -244,11 +243,14 @@ impl Missing {
                     None => followers.push(NewTopic {
                         name: name.clone(),
                         partitions,
-                        replicas: None,
+                        replicas: settings.topic_replicas,
                         config: TopicConfig { cleanup: Some(CleanupPolicy::Compact), ..TopicConfig::default() },
                     }),
                 }
             }
+        }
+        if !settings.create_topics {
+            mistakes.extend(topics.iter().chain(&followers).map(to_be_made));
         }
         if mistakes.is_empty() {
             return Ok(Self { topics, followers });
@@ -261,9 +263,25 @@ impl Missing {
     }
 }
 
-/// How many partitions each topic has or gets; topics of one sub-topology must agree.
+/// What somebody else is to make.
+fn to_be_made(topic: &NewTopic) -> String {
+    let NewTopic {
+        name, partitions, ..
+    } = topic;
+    let policy = match topic.config.cleanup {
+        Some(CleanupPolicy::Compact) => " and cleanup.policy=compact",
+        Some(CleanupPolicy::Delete) => ", cleanup.policy=delete and retention.ms=-1",
+        _ => "",
+    };
+    format!(
+        "topic {name} is missing, and the settings say not to make topics: make it with {partitions} partitions{policy}"
+    )
+}
+
+/// How many partitions each topic has or gets, where nothing decides `otherwise`; topics of one sub-topology must agree.
 fn decide_counts(
     def: &AppDef,
+    otherwise: u32,
     subs: &[SubTopologyDef],
     found: &HashMap<TopicName, TopicDescription>,
     mistakes: &mut Vec<String>,
@@ -306,14 +324,14 @@ fn decide_counts(
             let repartitions = |index: usize| def.repartitions.iter().any(|&i| i as usize == index);
             for (index, count) in counts.iter_mut().enumerate() {
                 if count.is_none() && !repartitions(index) {
-                    *count = Some(DEFAULT_PARTITIONS);
+                    *count = Some(otherwise);
                 }
             }
         }
     }
     let counts: Vec<u32> = counts
         .into_iter()
-        .map(|count| count.unwrap_or(DEFAULT_PARTITIONS))
+        .map(|count| count.unwrap_or(otherwise))
         .collect();
     for sub in subs {
         let each = sub

@@ -8,15 +8,20 @@ use crate::Result;
 
 /// The memory of a worker for what its shards know although their stores have it too, in equal parts
 /// for all shards with a store.
-#[derive(Debug, Default)]
-pub(crate) struct Room(Arc<()>);
+#[derive(Debug)]
+pub(crate) struct Room(
+    /// All of it, in bytes.
+    Arc<usize>,
+);
 
 /// A shard's part of it.
-struct Part(Arc<()>);
+struct Part(Arc<usize>);
 
 impl Room {
-    /// All of it, in bytes.
-    const BYTES: usize = 128 * 1024 * 1024;
+    /// Room of so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(bytes))
+    }
 
     fn part(&self) -> Part {
         Part(Arc::clone(&self.0))
@@ -27,7 +32,7 @@ impl Part {
     /// How much it is, in bytes: the fewer the more shards there are.
     fn bytes(&self) -> usize {
         // One is the room's own.
-        Room::BYTES / (Arc::strong_count(&self.0) - 1).max(1)
+        *self.0 / (Arc::strong_count(&self.0) - 1).max(1)
     }
 }
 
@@ -74,15 +79,12 @@ mod tests {
 
     #[test]
     fn shards_that_come_and_go_share_the_room_equally() {
-        let room = Room::default();
+        let room = Room::new(1000);
         let first = room.part();
-        assert_eq!(first.bytes(), Room::BYTES);
+        assert_eq!(first.bytes(), 1000);
         let second = room.part();
-        assert_eq!(
-            (first.bytes(), second.bytes()),
-            (Room::BYTES / 2, Room::BYTES / 2)
-        );
+        assert_eq!((first.bytes(), second.bytes()), (1000 / 2, 1000 / 2));
         drop(first);
-        assert_eq!(second.bytes(), Room::BYTES);
+        assert_eq!(second.bytes(), 1000);
     }
 }

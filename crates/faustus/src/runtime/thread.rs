@@ -92,6 +92,8 @@ pub(crate) struct ThreadContext {
     pub(crate) commit_interval: Duration,
     /// How much a task may hold that has not retired, in bytes.
     pub(crate) task_bytes: usize,
+    /// An epoch is cut early when its outputs are that long.
+    pub(crate) epoch_bytes: usize,
     /// A number that no other worker thread has.
     pub(crate) identity: u64,
     /// The transactional id of the committer; empty at least once.

@@ -15,11 +15,15 @@ use std::{
 
 use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex};
 use crate::{
-    FailurePolicy, Result, channel::AnyQueue, failure::OnError, table::TableDef, topic::TopicShared,
+    FailurePolicy, Result, Settings, channel::AnyQueue, failure::OnError, table::TableDef,
+    topic::TopicShared,
 };
 
 /// A boxed future that stays on its thread.
 pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// Changes settings.
+pub(crate) type Configure = Arc<dyn Fn(&mut Settings) + Send + Sync>;
 
 /// What the program registered.
 pub(crate) struct AppDef {
@@ -32,6 +36,8 @@ pub(crate) struct AppDef {
     pub(crate) repartitions: Vec<TopicIndex>,
     /// Mistakes found while the program registered.
     pub(crate) problems: Vec<String>,
+    /// What the program wants other than in the settings it is given.
+    pub(crate) configure: Vec<Configure>,
 }
 
 /// An agent without its types.
@@ -76,6 +82,7 @@ impl AppDef {
             background: BackgroundDef::default(),
             repartitions: Vec::new(),
             problems: Vec::new(),
+            configure: Vec::new(),
         }
     }
 

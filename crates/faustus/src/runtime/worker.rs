@@ -33,6 +33,7 @@ use super::{
     routes::Routes,
     spawn::{Spawn, Spawned, within},
     status::Pulse,
+    stored::Room,
     thread::{Command, ThreadContext, WorkerThread},
     topology::{AppDef, LocalFuture},
 };
@@ -88,13 +89,18 @@ pub(crate) async fn run(
     env: Environment,
     requests: mpsc::UnboundedReceiver<Request>,
 ) -> Result<Ended> {
-    let plan = Arc::new(Plan::make(&def, &*env.transport.admin()).await?);
-    let (replies, reading) =
-        Replies::new(Arc::clone(&env.transport), Arc::clone(&env.clock), env.seed);
+    let plan = Arc::new(Plan::make(&def, &env.settings, &*env.transport.admin()).await?);
+    let (replies, reading) = Replies::new(
+        Arc::clone(&env.transport),
+        Arc::clone(&env.clock),
+        env.settings.reply_retention,
+        env.seed,
+    );
     let (client, sending) = Client::new(
         Arc::clone(&env.transport),
         Arc::clone(&env.clock),
         Arc::clone(&replies),
+        env.settings.ask_timeout,
     );
     let (late, delivering) = late_replies(
         env.transport.admin(),
@@ -139,7 +145,7 @@ pub(crate) async fn run(
         clock: Arc::clone(&env.clock),
         spawn: Arc::clone(&env.spawn),
         stores: env.stores.clone(),
-        room: Arc::default(),
+        room: Arc::new(Room::new(env.settings.store_memory)),
         committers: format!("{}-{}-", def.name, env.settings.worker_id).into(),
         transaction_interval: env.settings.transaction_interval(&*env.transport),
         stop,
@@ -317,6 +323,7 @@ impl Control {
                 guarantee: settings.guarantee,
                 commit_interval: settings.commit_interval,
                 task_bytes: settings.task_bytes,
+                epoch_bytes: settings.epoch_bytes,
                 identity: identity(env.seed, index),
                 committer: committer_id.into(),
                 seed: env.seeded_order.then_some(env.seed ^ index as u64),

@@ -27,9 +27,6 @@ use super::{
     AgentOrder, Parked, State, Task, TaskKey, ThreadContext, WorkerThread, agenda::Agenda,
 };
 
-/// An epoch is cut early when its outputs are that long.
-const EPOCH_BYTES: usize = 4 << 20;
-
 /// Where a commit costs next to nothing, one is made after that long even if events keep coming.
 const EAGER_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -107,7 +104,8 @@ impl WorkerThread {
     }
 
     fn due(&self, since: Duration, now: Duration) -> Duration {
-        if self.outputs.borrow().bytes() > EPOCH_BYTES || !self.agenda.heavy.is_empty() {
+        if self.outputs.borrow().bytes() > self.context.epoch_bytes || !self.agenda.heavy.is_empty()
+        {
             return now;
         }
         match self.context.guarantee {

@@ -1,0 +1,93 @@
+//! The layer of the environment: `FAUSTUS_COMMIT_INTERVAL` and its like.
+
+use std::{ffi::OsStr, path::PathBuf};
+
+use super::Surroundings;
+use crate::{near::did_you_mean, settings::catalogue::CATALOGUE};
+
+/// The variable that names the file of settings.
+const CONFIG: &str = "FAUSTUS_CONFIG";
+
+/// What the environment says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Variables {
+    /// Values by the places of their settings in the catalogue.
+    pub(super) values: Vec<(usize, String)>,
+    /// The file to read.
+    pub(super) config: Option<PathBuf>,
+    pub(super) mistakes: Vec<String>,
+}
+
+impl Variables {
+    /// Reads the variables of settings. One that is empty says nothing.
+    pub(super) fn of(surroundings: &Surroundings) -> Self {
+        let names: Vec<String> = CATALOGUE.iter().map(|setting| setting.variable()).collect();
+        let mut read = Self::default();
+        for (variable, value) in &surroundings.environment {
+            let variable = variable.to_string_lossy();
+            if !variable.starts_with("FAUSTUS_")
+                || value.is_empty()
+                || is_of_a_service(&variable, value)
+            {
+                continue;
+            }
+            if variable == CONFIG {
+                read.config = Some(PathBuf::from(value));
+                continue;
+            }
+            match (
+                names.iter().position(|name| *name == variable),
+                value.to_str(),
+            ) {
+                (Some(index), Some(value)) => read.values.push((index, value.to_owned())),
+                (Some(_), None) => read
+                    .mistakes
+                    .push(format!("{variable}: it is not UTF-8; write it anew")),
+                (None, _) => {
+                    let near =
+                        did_you_mean(&variable, names.iter().map(String::as_str).chain([CONFIG]));
+                    let remedy = if near.is_empty() { "; unset it" } else { &near };
+                    read.mistakes
+                        .push(format!("{variable}: there is no such setting{remedy}"));
+                }
+            }
+        }
+        // The environment has no order of its own.
+        read.values.sort_unstable_by_key(|(index, _)| *index);
+        read.mistakes.sort_unstable();
+        read
+    }
+}
+
+/// Kubernetes tells every process of its services, one that is called `faustus` among them.
+fn is_of_a_service(variable: &str, value: &OsStr) -> bool {
+    let value = value.to_str().unwrap_or_default();
+    let is_address = ["tcp://", "udp://", "sctp://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme));
+    let has = |part: &str| variable.ends_with(part) || variable.contains(&format!("{part}_"));
+    let begins_with_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    has("_SERVICE_HOST")
+        || has("_SERVICE_PORT")
+        || variable.ends_with("_PORT") && is_address
+        || variable
+            .split_once("_PORT_")
+            .is_some_and(|(_, port)| begins_with_digit(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_services_are_told_from_settings() {
+        let service = |variable, value| is_of_a_service(variable, OsStr::new(value));
+        assert!(service("FAUSTUS_SERVICE_HOST", "10.0.0.1"));
+        assert!(service("FAUSTUS_WEB_SERVICE_PORT", "80"));
+        assert!(service("FAUSTUS_SERVICE_PORT_HTTP", "80"));
+        assert!(service("FAUSTUS_PORT", "tcp://10.0.0.1:80"));
+        assert!(service("FAUSTUS_PORT_80_TCP_ADDR", "10.0.0.1"));
+        assert!(!service("FAUSTUS_PORT", "80"));
+        assert!(!service("FAUSTUS_LOG", "memory://"));
+    }
+}

@@ -1,0 +1,86 @@
+//! Settings for people and for programs to read: as a table and as JSON.
+
+use comfy_table::presets::ASCII_FULL_CONDENSED;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Settings,
+    catalogue::{CATALOGUE, Kind, Setting},
+    layers::Resolved,
+};
+
+/// A setting as it is shown. Secrets in it are hidden.
+#[derive(Debug, Serialize)]
+struct Shown {
+    name: &'static str,
+    /// With its unit if it has one; null if there is none, and then `default` says what holds.
+    value: Value,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    default: String,
+    /// The layer that it is from.
+    source: &'static str,
+    /// Where in that layer.
+    place: String,
+    help: &'static str,
+}
+
+impl Resolved {
+    fn shown(&self) -> impl Iterator<Item = Shown> {
+        let mut settings = self.settings.clone();
+        settings.log = Some(self.log());
+        CATALOGUE
+            .iter()
+            .zip(&self.sources)
+            .map(move |(setting, source)| Shown {
+                name: setting.name,
+                value: value(setting, &settings),
+                kind: setting.kind.name(),
+                default: setting.default().replace("<app>", &self.app),
+                source: source.layer(),
+                place: source.place(setting),
+                help: setting.help,
+            })
+    }
+
+    /// All settings as a table.
+    pub(crate) fn to_table(&self) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(ASCII_FULL_CONDENSED);
+        table.set_header(["setting", "value", "type", "default", "from"]);
+        for shown in self.shown() {
+            let value = match shown.value {
+                Value::Null => "-".to_owned(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            table.add_row([shown.name, &value, shown.kind, &shown.default, &shown.place]);
+        }
+        table.to_string()
+    }
+
+    /// All settings as JSON: `{"app": …, "settings": [{"name": …, "value": …, …}]}`.
+    pub(crate) fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct All<'a> {
+            app: &'a str,
+            settings: Vec<Shown>,
+        }
+        let all = All {
+            app: &self.app,
+            settings: self.shown().collect(),
+        };
+        serde_json::to_string_pretty(&all).unwrap_or_default()
+    }
+}
+
+fn value(setting: &Setting, settings: &Settings) -> Value {
+    let Some(text) = setting.shown(settings) else {
+        return Value::Null;
+    };
+    match setting.kind {
+        Kind::Count | Kind::Flag => text.parse().unwrap_or(Value::String(text)),
+        _ => Value::String(text),
+    }
+}

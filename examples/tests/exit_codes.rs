@@ -32,10 +32,42 @@ fn all_finished_and_stored_is_0_after_either_signal() {
 
 #[test]
 fn an_error_is_1_and_said() {
-    let program = Program::start(WORD_COUNT, &["worker", "--log", "carrier://pigeon"]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let log = file.path().to_str().unwrap();
+    let program = Program::start(WORD_COUNT, &["worker", "--log", log]);
     let (status, said) = program.ended();
     assert_eq!(status.code(), Some(1));
-    assert!(said.contains("carrier://pigeon"), "{said}");
+    assert!(said.contains(log), "{said}");
+}
+
+#[test]
+fn wrong_settings_are_2_and_told_together() {
+    let wrong = ["worker", "--log", "carrier://pigeon", "--threads=0"];
+    let (status, said) = Program::start(WORD_COUNT, &wrong).ended();
+    assert_eq!(status.code(), Some(2));
+    assert_eq!(
+        said,
+        "\
+error: the settings of application word-count are wrong:
+  - log (--log): carrier://pigeon is of no known kind \"carrier\"; write memory://, kafka://host:port or a directory
+  - threads (--threads): \"0\" will not do; write a whole number from 1 to 1024"
+    );
+}
+
+#[test]
+fn settings_are_shown_as_a_table_and_as_json_and_nothing_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let show = ["worker", "--show-settings", "--log", log.to_str().unwrap()];
+    let (status, table) = Program::start(WORD_COUNT, &show).ended();
+    assert_eq!(status.code(), Some(0));
+    assert!(table.contains("| --log "), "{table}");
+    let (status, json) = Program::start(WORD_COUNT, &[&show[..], &["--json"]].concat()).ended();
+    assert_eq!(status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["app"], "word-count");
+    assert_eq!(json["settings"][0]["value"], log.to_str().unwrap());
+    assert!(!log.exists());
 }
 
 #[test]

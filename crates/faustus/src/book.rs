@@ -18,5 +18,6 @@ chapters! {
     Time: "time.md",
     Asking: "asking.md",
     Mistakes: "mistakes.md",
+    Settings: "settings.md",
     ComingFromFaust: "coming-from-faust.md",
 }

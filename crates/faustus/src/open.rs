@@ -78,14 +78,17 @@ fn open_directory(
     clock: Arc<dyn Clock>,
     settings: &Settings,
 ) -> Result<Arc<dyn Transport>> {
-    let options = DirectoryOptions::default()
-        .fsync(settings.fsync)
-        .reserve(settings.disk_reserve)
-        .accept_loss(settings.accept_loss);
-    let log = DirectoryLog::open(path, clock, options);
+    let log = DirectoryLog::open(path, clock, directory_options(settings));
     Ok(Arc::new(log.map_err(|error| {
         Error::from(error).context(format!("log {path}"))
     })?))
+}
+
+fn directory_options(settings: &Settings) -> DirectoryOptions {
+    DirectoryOptions::default()
+        .fsync(settings.fsync)
+        .reserve(settings.disk_reserve)
+        .accept_loss(settings.accept_loss)
 }
 
 #[cfg(feature = "kafka")]
@@ -111,4 +114,79 @@ fn kafka_options(settings: &Settings) -> faustus_kafka::KafkaOptions {
         .connect_timeout(settings.kafka_connect_timeout)
         .request_timeout(settings.kafka_request_timeout)
         .delivery_timeout(patience)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_in_a_directory_gets_what_the_settings_say_of_it() {
+        let settings = Settings::default();
+        assert_eq!(directory_options(&settings), DirectoryOptions::default());
+        let settings = Settings {
+            fsync: true,
+            disk_reserve: 7,
+            accept_loss: true,
+            ..settings
+        };
+        let options = directory_options(&settings);
+        assert_eq!(
+            (options.fsync, options.reserve, options.accept_loss),
+            (true, 7, true)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_address_that_means_nothing_is_an_error_without_its_secrets() {
+        let opened = open_log(
+            "pigeon://ann:tulip@loft",
+            Arc::new(crate::TokioClock::real()),
+        );
+        let error = opened.await.unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Configuration);
+        let error = error.to_string();
+        assert!(
+            error.contains("loft") && !error.contains("tulip"),
+            "{error}"
+        );
+    }
+
+    #[cfg(feature = "kafka")]
+    #[test]
+    fn kafkas_client_gets_what_the_settings_say_of_it() {
+        use std::time::Duration;
+        let as_text = |settings: &Settings| format!("{:?}", kafka_options(settings));
+        let standard = Settings::default();
+        let options = faustus_kafka::KafkaOptions::default();
+        assert_eq!(as_text(&standard), format!("{options:?}"));
+        let millis = Duration::from_millis;
+        let settings = Settings {
+            kafka_client_id: "bank".to_owned(),
+            kafka_compression: Compression::Lz4,
+            kafka_linger: millis(1),
+            kafka_fetch_ahead: 1 << 19,
+            kafka_connect_timeout: millis(2),
+            kafka_request_timeout: millis(3),
+            kafka_delivery_timeout: Some(millis(4)),
+            ..standard.clone()
+        };
+        let options = options
+            .client_id("bank")
+            .compression(faustus_kafka::Compression::Lz4)
+            .linger(millis(1))
+            .fetch_budget(1 << 19, 1)
+            .connect_timeout(millis(2))
+            .request_timeout(millis(3))
+            .delivery_timeout(millis(4));
+        assert_eq!(as_text(&settings), format!("{options:?}"));
+        let short = Settings {
+            session_timeout: Duration::from_secs(6),
+            ..standard
+        };
+        assert_eq!(
+            kafka_options(&short).delivery_timeout,
+            Duration::from_secs(4)
+        );
+    }
 }

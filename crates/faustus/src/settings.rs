@@ -6,6 +6,8 @@
 mod address;
 #[cfg(feature = "cli")]
 mod arguments;
+#[cfg(all(test, feature = "cli"))]
+mod book;
 #[cfg(feature = "cli")]
 pub(crate) mod catalogue;
 #[cfg(feature = "cli")]

@@ -144,7 +144,7 @@ impl Cluster {
         Arc::clone(&self.inner.clock)
     }
 
-    /// Starts a worker of `app`.
+    /// Starts a worker of `app` with these settings, instead of what [`App::configure`] says.
     pub fn worker<S: Clone + Send + Sync + 'static>(
         &self,
         app: App<S>,

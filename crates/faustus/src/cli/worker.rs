@@ -123,6 +123,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_help_tells_of_all_options() {
+        let command = WorkerArgs::augment_args(clap::Command::new("worker"));
+        insta::assert_snapshot!(command.term_width(100).render_help());
+    }
+
+    #[test]
     fn a_record_is_named_by_topic_partition_and_offset() {
         let record = (TopicPartition::new("a/b", 3), Offset(17));
         assert_eq!(parse_record("a/b/3@17"), Ok(record));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sensitive::HIDDEN;
+use crate::{near::did_you_mean, sensitive::HIDDEN};
 
 /// The address of a log, as [`open_log`](crate::open_log) reads it.
 ///
@@ -45,11 +45,32 @@ impl LogAddress {
             Some(("kafka", servers)) => kafka(servers),
             Some(("file", "")) => Err(format!("{self} names no directory; {write}")),
             Some(("file", path)) => Ok(Place::Directory(path)),
-            Some((scheme, _)) => Err(format!("{self} is of no known kind {scheme:?}; {write}")),
+            Some((scheme, _)) => {
+                let near = did_you_mean(scheme, ["kafka", "memory", "file"]);
+                Err(format!(
+                    "{self} is of no known kind {scheme:?}{near}; {write}"
+                ))
+            }
             None if self.0.is_empty() => Err(format!("it is empty; {write}")),
+            None if is_half_an_address(&self.0) => Err(format!(
+                "{self} looks like half an address; {write}, this one as ./{self}"
+            )),
             None => Ok(Place::Directory(&self.0)),
         }
     }
+}
+
+/// Whether a name of a directory is more likely `kafka://host:port` or `memory://` without a part.
+fn is_half_an_address(text: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+    let begins = |scheme: &str| {
+        let rest = text.strip_prefix(scheme);
+        rest.is_some_and(|rest| rest.starts_with(':') || rest.starts_with("//"))
+    };
+    let ends_with_port = text.rsplit_once(':').is_some_and(|(_, port)| is_port(port));
+    text == "memory"
+        || ["kafka", "memory", "file"].into_iter().any(begins)
+        || ends_with_port && !text.contains('/')
 }
 
 /// Where a log is.
@@ -151,9 +172,35 @@ mod tests {
     }
 
     #[test]
+    fn half_an_address_is_no_directory() {
+        for text in [
+            "broker:9092",
+            "ann:tulip@a:1",
+            "kafka:broker",
+            "kafka//a",
+            "memory:",
+            "memory",
+        ] {
+            let wrong = LogAddress::from(text).place().unwrap_err();
+            assert!(wrong.contains("half an address"), "{wrong}");
+            assert!(!wrong.contains("tulip"), "{wrong}");
+        }
+        for text in [
+            "./broker:9092",
+            "memory-data",
+            "/kafka:9092",
+            "kafka",
+            "a:b",
+        ] {
+            assert_eq!(LogAddress::from(text).place(), Ok(Place::Directory(text)));
+        }
+    }
+
+    #[test]
     fn what_means_no_log_is_refused_without_its_secrets() {
         let wrong = |text: &str| LogAddress::from(text).place().unwrap_err();
         assert!(wrong("pigeon://ann:tulip@a").starts_with("pigeon://***@a is of no known kind"));
+        assert!(wrong("kafak://a").contains("did you mean \"kafka\"?"));
         assert!(wrong("").contains("empty"));
         assert!(wrong("file://").contains("no directory"));
         assert!(wrong("memory://orders").contains("memory://"));

@@ -31,16 +31,20 @@ pub(super) fn count<N: TryFrom<u64>>(text: &str, limits: RangeInclusive<u64>) ->
         .ok_or_else(|| format!("{text:?} will not do; write a whole number from {least} to {most}"))
 }
 
+/// Whether it is a number without a unit, and not a negative one.
+fn is_number(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<f64>().is_ok()
+}
+
 /// A duration with its unit, within limits.
 pub(super) fn duration(text: &str, limits: RangeInclusive<Duration>) -> Result<Duration, String> {
-    if text.trim().parse::<f64>().is_ok() {
+    let text = text.trim();
+    if is_number(text) {
         return Err(format!(
-            "{text:?} has no unit; write it as in \"{} s\" or \"{} ms\"",
-            text.trim(),
-            text.trim()
+            "{text:?} has no unit; write it as in \"{text} s\" or \"{text} ms\""
         ));
     }
-    let read = SpanParser::new().parse_unsigned_duration(text.trim());
+    let read = SpanParser::new().parse_unsigned_duration(text);
     let duration = read.map_err(|_| {
         format!("{text:?} is no duration; write it as in \"10 s\", \"500 ms\" or \"1 h 30 m\"")
     })?;
@@ -64,7 +68,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 /// A size with its unit, within limits in bytes.
 pub(super) fn size<N: TryFrom<u64>>(text: &str, limits: RangeInclusive<u64>) -> Result<N, String> {
     let text = text.trim();
-    if text.parse::<f64>().is_ok() {
+    if is_number(text) {
         return Err(format!(
             "{text:?} has no unit; write it as in \"{text} MiB\" or \"{text} B\""
         ));
@@ -149,6 +153,8 @@ mod tests {
         assert!(wrong("ten seconds").contains("is no duration"));
         assert!(wrong("").contains("is no duration"));
         assert!(wrong("-1 s").contains("is no duration"));
+        assert!(wrong("-1").contains("is no duration"));
+        assert!(wrong("inf").contains("is no duration"));
         assert!(
             wrong("2 h").contains("from 1 ms to 1 h"),
             "{}",

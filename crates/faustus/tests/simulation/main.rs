@@ -31,6 +31,7 @@ mod records;
 mod regressions;
 mod scenario;
 mod sends;
+mod settings;
 mod sinks;
 mod sources;
 mod state;

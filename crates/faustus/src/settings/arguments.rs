@@ -45,7 +45,7 @@ impl<const ALL: bool> FromArgMatches for SettingArgs<ALL> {
         let taken = settings.filter(|(_, setting)| Self::takes(setting));
         let given = taken.filter_map(|(index, setting)| {
             let value = matches.get_one::<String>(setting.name)?;
-            Some((index, value.clone()))
+            Some((index, value.clone().into()))
         });
         Ok(Self(Options {
             config: matches.get_one::<PathBuf>(FILE).cloned(),

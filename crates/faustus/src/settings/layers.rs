@@ -17,7 +17,7 @@ use super::{
     LogAddress, Settings,
     catalogue::{CATALOGUE, Setting, position},
 };
-use crate::{App, Error, Result, near::did_you_mean};
+use crate::{App, Error, Result, Sensitive, near::did_you_mean};
 use environment::Variables;
 
 /// Where a value is from.
@@ -63,11 +63,11 @@ pub(crate) struct Options {
     /// The file to read in place of the working directory's `faustus.toml`.
     pub(crate) config: Option<PathBuf>,
     /// The places of settings in the catalogue, and their values.
-    pub(crate) given: Vec<(usize, String)>,
+    pub(crate) given: Vec<(usize, Sensitive<String>)>,
 }
 
 /// What surrounds a process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Surroundings {
     /// Where `faustus.toml` is looked for.
     pub(crate) directory: PathBuf,
@@ -135,7 +135,7 @@ pub(crate) fn read_in<S: Clone + Send + Sync + 'static>(
         layers.set(index, &value, Source::Environment);
     }
     for (index, value) in &options.given {
-        layers.set(*index, value, Source::Option);
+        layers.set(*index, value.expose(), Source::Option);
     }
     layers.finish()
 }

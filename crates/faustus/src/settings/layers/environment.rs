@@ -9,7 +9,7 @@ use crate::{near::did_you_mean, settings::catalogue::CATALOGUE};
 const CONFIG: &str = "FAUSTUS_CONFIG";
 
 /// What the environment says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct Variables {
     /// Values by the places of their settings in the catalogue.
     pub(super) values: Vec<(usize, String)>,

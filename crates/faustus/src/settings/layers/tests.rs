@@ -41,7 +41,8 @@ impl Said {
 
     fn by_option(mut self, name: &str, value: &str) -> Self {
         let index = position(name).unwrap();
-        self.options.given.push((index, value.to_owned()));
+        let value = value.to_owned().into();
+        self.options.given.push((index, value));
         self
     }
 
@@ -249,6 +250,7 @@ fn a_shared_file_may_have_settings_of_another_log() {
 #[test]
 fn secrets_are_not_shown() {
     let said = Said::nothing().by_option("log", "kafka://ann:tulip@loft:x");
+    assert!(!format!("{:?}", said.options).contains("tulip"));
     assert!(!said.mistakes().contains("tulip"));
     let mut resolved = Said::nothing().resolved();
     resolved.settings.log = Some("kafka://ann:tulip@loft".into());

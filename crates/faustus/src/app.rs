@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AgentBuilder, AgentSpec, Json, Key, Settings, Source, Table, Topic,
+    AgentBuilder, AgentSpec, Json, Key, Sensor, Settings, Source, Table, Topic,
     channel::AnyQueue,
-    runtime::{AppDef, TopicIndex},
+    runtime::{AppDef, SensorDef, TopicIndex},
     source::Hops,
     topic::TopicShared,
 };
@@ -183,6 +183,13 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         for configure in configure {
             configure(settings);
         }
+    }
+
+    /// Has `sensor` told of what each worker of this description does.
+    #[must_use = "this gives the application back: `let app = app.sensor(…)`"]
+    pub fn sensor(self, sensor: impl Sensor) -> Self {
+        self.def.lock().sensors.push(SensorDef::new(sensor));
+        self
     }
 
     /// The application's name.

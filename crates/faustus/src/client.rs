@@ -17,7 +17,7 @@ use faustus_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Error, ErrorKind, Result, ask::Replies};
+use crate::{Error, ErrorKind, Result, ask::Replies, runtime::Meters};
 
 /// How many sends may wait; more of them wait outside.
 const QUEUE: usize = 4096;
@@ -46,6 +46,7 @@ pub(crate) struct Client {
     replies: Arc<Replies>,
     /// How long a reply is awaited if nothing else is said.
     ask_timeout: Duration,
+    meters: Arc<Meters>,
 }
 
 impl Client {
@@ -55,18 +56,21 @@ impl Client {
         clock: Arc<dyn Clock>,
         replies: Arc<Replies>,
         ask_timeout: Duration,
+        meters: Arc<Meters>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, queue) = mpsc::channel(QUEUE);
         let admin = transport.admin();
         let client = Self {
             requests,
             admin,
-            clock,
+            clock: Arc::clone(&clock),
             spread: Arc::default(),
             replies,
             ask_timeout,
+            meters: Arc::clone(&meters),
         };
-        (client, send_all(transport, queue))
+        let sends = Sends { meters, clock };
+        (client, send_all(transport, queue, sends))
     }
 
     /// A number that grows, to spread records without a key.
@@ -82,6 +86,11 @@ impl Client {
     /// How long a reply is awaited if nothing else is said.
     pub(crate) fn ask_timeout(&self) -> Duration {
         self.ask_timeout
+    }
+
+    /// What is counted of what is sent and asked.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// The replies to what is asked through this.
@@ -128,7 +137,46 @@ impl Client {
     }
 }
 
-async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Request>) {
+/// Counts what is sent, and tells sensors of it.
+struct Sends {
+    meters: Arc<Meters>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sends {
+    /// Hands `batches` to the log.
+    async fn publish(
+        &self,
+        producer: &mut dyn Producer,
+        batches: Vec<Outgoing>,
+    ) -> Result<Published, PublishError> {
+        let Meters { sensors, sends, .. } = &*self.meters;
+        sensors.sending(&batches);
+        let began = self.clock.monotonic();
+        let published = producer.publish(batches.clone()).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        sends.publishing.record(took);
+        sensors.sent(&batches, published.as_ref().map(drop), took);
+        let records = batches.iter().map(|out| out.batch.len() as u64).sum();
+        match &published {
+            Ok(_) => {
+                sends.sent.add(records);
+                for out in &batches {
+                    self.meters.stored(&out.partition.topic, &out.batch);
+                }
+            }
+            Err(PublishError::Refused(refusals)) => {
+                let refused = refusals.len() as u64;
+                sends.failed.add(refused);
+                sends.sent.add(records.saturating_sub(refused));
+            }
+            Err(PublishError::Transport(_)) => sends.failed.add(records),
+        }
+        published
+    }
+}
+
+async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Request>, sends: Sends) {
     let mut producer: Option<Box<dyn Producer>> = None;
     let mut requests = Vec::new();
     while queue.recv_many(&mut requests, QUEUE).await > 0 {
@@ -144,14 +192,18 @@ async fn send_all(transport: Arc<dyn Transport>, mut queue: mpsc::Receiver<Reque
                 }
             },
         };
-        if send_some(&mut *made, &mut requests).await {
+        if send_some(&mut *made, &mut requests, &sends).await {
             producer = Some(made);
         }
     }
 }
 
 /// Sends all `requests` and answers them. Whether the producer can go on.
-async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> bool {
+async fn send_some(
+    producer: &mut dyn Producer,
+    requests: &mut Vec<Request>,
+    sends: &Sends,
+) -> bool {
     let mut place: HashMap<TopicPartition, usize> = HashMap::new();
     let mut batches: Vec<Gathered> = Vec::new();
     for Request { to, record, answer } in requests.drain(..) {
@@ -172,12 +224,12 @@ async fn send_some(producer: &mut dyn Producer, requests: &mut Vec<Request>) -> 
         });
         answers.push(waiting);
     }
-    let published = producer.publish(outgoing.clone()).await;
+    let published = sends.publish(producer, outgoing.clone()).await;
     if outgoing.len() > 1 && matches!(&published, Err(error) if is_of_one_topic(error)) {
         // The others need not suffer from it.
         let mut goes_on = true;
         for (outgoing, answers) in outgoing.into_iter().zip(answers) {
-            let published = producer.publish(vec![outgoing]).await;
+            let published = sends.publish(producer, vec![outgoing]).await;
             goes_on = answer(published, vec![answers]) && goes_on;
         }
         return goes_on;

@@ -45,6 +45,8 @@
 //!
 //! - `cli` (default): [`App::main`], the command line of an application.
 //! - `kafka`: Kafka as a log; needs a C compiler.
+//! - `opentelemetry`: figures to an OpenTelemetry meter, in the module `opentelemetry`.
+//! - `prometheus`: figures as text for Prometheus, `Monitor::prometheus`.
 //! - `testing`: the module `testing`.
 //! - `validate`: `#[record(validate)]`.
 //! - `msgpack`, `yaml`, `gzip`, `lz4`, `snappy`, `zstd`: [`Codecs`] of these names; `zstd` needs a C
@@ -67,6 +69,7 @@ mod handler;
 mod key;
 mod leader;
 pub mod membership;
+mod monitor;
 mod near;
 mod offload;
 mod open;
@@ -76,6 +79,7 @@ mod record;
 mod runtime;
 mod send;
 mod sensitive;
+mod sensor;
 mod service;
 mod settings;
 mod shard;
@@ -119,6 +123,12 @@ pub use faustus_macros::Record;
 pub use handler::{AgentFn, EachFn, Everywhere, PartitionsFn, State, TaskFn};
 pub use key::{JsonKey, Key, MaybeKey};
 pub use leader::Leader;
+#[cfg(feature = "opentelemetry")]
+pub use monitor::opentelemetry;
+pub use monitor::{
+    AgentFigures, AskFigures, EpochFigures, Histogram, Monitor, PartitionFigures, RebalanceFigures,
+    RestoreFigures, SendFigures, TableFigures, TaskActivity, TaskFigures, TopicFigures, Traffic,
+};
 pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};
 pub use outside::AppStream;
@@ -127,6 +137,10 @@ pub use record::{Field, Record};
 pub use runtime::{Ended, LaneState, LaneStatus, TaskState, TaskStatus};
 pub use send::SendOptions;
 pub use sensitive::Sensitive;
+pub use sensor::{
+    CommitCompleted, CommitInitiated, EventEnd, EventIn, EventOut, MessagesIn, MessagesOut,
+    SendCompleted, SendFailed, SendInitiated, Sensor, TableUse,
+};
 pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
 pub use settings::{Compression, Guarantee, LogAddress, Settings};
 pub use shard::{Entry, Shard};

@@ -9,6 +9,7 @@
 //!   [`askers`] that are there;
 //! - [`background`] is what runs beside the agents, each [`attempt`] caught: [`jobs`] when their [`schedule`] says so, on the
 //!   [`leader`] alone or everywhere, and [`services`];
+//! - [`meters`] keep what is counted and timed, [`sensors`] hear of it as it happens;
 //! - [`spawn`] is the seam between real threads and a test on one thread.
 
 mod askers;
@@ -22,6 +23,7 @@ mod epoch;
 mod jobs;
 mod lane;
 mod leader;
+mod meters;
 mod mistakes;
 mod outputs;
 mod ownership;
@@ -30,6 +32,7 @@ mod recovery;
 mod retirement;
 mod routes;
 mod schedule;
+mod sensors;
 mod services;
 mod shard;
 mod slots;
@@ -47,10 +50,14 @@ pub(crate) use current::own_turn;
 pub(crate) use jobs::{JobDef, StartFn, When};
 pub(crate) use lane::{InFlight, LaneCore, Verdicts};
 pub(crate) use leader::{Leadership, leader_topic};
+#[cfg(test)]
+pub(crate) use meters::Durations;
+pub(crate) use meters::{Meters, TableCounts};
 pub(crate) use outputs::{EventOutputs, TopicIndex};
 pub(crate) use retirement::Number;
 pub(crate) use routes::Routes;
 pub(crate) use schedule::{Crontab, zone};
+pub(crate) use sensors::SensorDef;
 pub(crate) use services::ServiceDef;
 pub(crate) use shard::{AnyShard, Look, MakeDefault, TypedShard};
 pub(crate) use slots::{EventId, Writer};

@@ -22,7 +22,7 @@ pub use manual::{ManualEvent, ManualStream};
 pub(crate) use replies::ReplyTo;
 
 use crate::{
-    Channel, Error, MaybeKey, Result, Shard, Table, Topic,
+    Channel, Error, EventEnd, MaybeKey, Result, Shard, Table, Topic,
     ask::is_enveloped,
     channel::{AnyQueue, feed},
     near::did_you_mean,
@@ -92,7 +92,7 @@ impl<T, R> Stream<T, R> {
         if !self.batch.is_empty() {
             // Somebody stopped collecting.
             self.batch.clear();
-            self.lane.give_back();
+            self.lane.give_back(EventEnd::TakenAway);
         }
         poll_fn(|cx| self.poll_decoded(cx)).await
     }

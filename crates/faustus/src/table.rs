@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Json, Key, Result,
-    runtime::{AnyShard, MakeDefault, Stored, TypedShard},
+    runtime::{AnyShard, MakeDefault, Stored, TableCounts, TypedShard},
 };
 
 use hooks::Hooks;
@@ -29,8 +29,9 @@ use hooks::Hooks;
 /// The place of a table in the application's list of tables.
 pub(crate) type TableIndex = usize;
 
-/// Makes the shard of one partition of a table, over its store if it has one.
-type MakeShard = dyn Fn(Option<Stored>) -> Rc<dyn AnyShard> + Send + Sync;
+/// Makes the shard of one partition of a table, over its store if it has one; how it is used goes to
+/// the counts.
+type MakeShard = dyn Fn(Option<Stored>, Arc<TableCounts>) -> Rc<dyn AnyShard> + Send + Sync;
 
 /// What the application knows of a table besides its types.
 pub(crate) struct TableDef {
@@ -104,13 +105,14 @@ where
             }),
         };
         let of = table.clone();
-        let shard = move |stored| -> Rc<dyn AnyShard> {
+        let shard = move |stored, counts| -> Rc<dyn AnyShard> {
             Rc::new(TypedShard::<K, V>::new(
                 Arc::clone(&of.name),
                 Arc::new(Json),
                 of.values(),
                 of.shared.default.get().map(Arc::clone),
                 stored,
+                counts,
             ))
         };
         let of = table.clone();

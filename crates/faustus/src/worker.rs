@@ -1,17 +1,26 @@
 //! A worker: an application that runs.
 
-use std::{collections::BTreeMap, fmt, future::Future, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use faustus_core::{Clock, Offset, StoreError, StoreProvider, TopicPartition, Transport};
+use faustus_core::{
+    Clock, Offset, OffsetSpec, StoreError, StoreProvider, TopicPartition, Transport,
+};
 use faustus_store::FjallStores;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    App, Codec, Ended, Error, ErrorKind, Json, LaneStatus, Result, Settings, TaskStatus,
+    App, Codec, Ended, Error, ErrorKind, Json, LaneStatus, Monitor, Result, Settings, TaskStatus,
     TokioClock,
-    runtime::{AgentOrder, Answer, Answers, AppDef, Environment, Request, Spawn, Threads},
+    runtime::{AgentOrder, Answer, Answers, AppDef, Environment, Meters, Request, Spawn, Threads},
 };
 
 /// How long a thread may take to say how it is before others say it for it.
@@ -78,9 +87,12 @@ impl Worker {
         seed: u64,
     ) -> (Self, WorkerHandle) {
         let (sender, requests) = mpsc::unbounded_channel();
+        let meters = Meters::new(&def, Arc::clone(&clock));
         let handle = WorkerHandle {
             requests: sender,
             clock: Arc::clone(&clock),
+            transport: Arc::downgrade(&transport),
+            meters: Arc::clone(&meters),
             agents: def
                 .agents
                 .iter()
@@ -96,6 +108,7 @@ impl Worker {
             stores: None,
             clock,
             spawn,
+            meters,
             settings,
             seed,
             seeded_order: false,
@@ -163,10 +176,13 @@ impl fmt::Debug for Worker {
 }
 
 /// A handle to a running worker; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerHandle {
     requests: mpsc::UnboundedSender<Request>,
     clock: Arc<dyn Clock>,
+    /// To ask for the ends of partitions; a handle keeps no log open.
+    transport: Weak<dyn Transport>,
+    meters: Arc<Meters>,
     /// The names of all agents.
     agents: Arc<[Arc<str>]>,
 }
@@ -282,6 +298,40 @@ impl WorkerHandle {
         Ok(lanes)
     }
 
+    /// What this worker did since its start, and how it stands, in figures.
+    ///
+    /// The log is asked for the ends of the partitions that are read here; where it does not answer
+    /// within a second, they are those of the time before. Nothing else is waited for: the figures are
+    /// there while threads block, and after the worker's end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn monitor(&self) -> Monitor {
+        let partitions = self.meters.gauges.partitions();
+        if let Some(transport) = self.transport.upgrade().filter(|_| !partitions.is_empty()) {
+            let admin = transport.admin();
+            tokio::select! {
+                biased;
+                ends = admin.offsets(&partitions, OffsetSpec::HighWatermark) => match ends {
+                    Ok(ends) => self.meters.learn_ends(&partitions, &ends),
+                    Err(error) => tracing::debug!(%error, "the ends of partitions cannot be read"),
+                },
+                () = self.clock.sleep(PATIENCE) => {
+                    tracing::debug!("the log does not tell the ends of partitions in time");
+                }
+            }
+        }
+        self.monitor_now()
+    }
+
+    /// As [`monitor`](Self::monitor), but at once: the log is asked for nothing, so the ends of
+    /// partitions, and with them the lag, are those of the last [`monitor`](Self::monitor).
+    #[must_use]
+    pub fn monitor_now(&self) -> Monitor {
+        self.meters.read()
+    }
+
     /// The entries of table `name` in this worker's tasks, committed or not; its values are JSON.
     ///
     /// # Errors
@@ -329,6 +379,14 @@ impl WorkerHandle {
             }
         });
         Ok(join_all(answers).await.into_iter().flatten().collect())
+    }
+}
+
+impl fmt::Debug for WorkerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerHandle")
+            .field("agents", &self.agents)
+            .finish_non_exhaustive()
     }
 }
 

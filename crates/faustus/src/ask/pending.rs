@@ -15,7 +15,11 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::replies::{Replies, Waiter, ended};
-use crate::{Error, ErrorKind, Result, client::Client, runtime::own_turn};
+use crate::{
+    Error, ErrorKind, Result,
+    client::Client,
+    runtime::{Meters, own_turn},
+};
 
 /// The reply to a request that was sent: a future, from [`Agent::ask_nowait`](super::Agent::ask_nowait).
 ///
@@ -35,7 +39,34 @@ pub struct Pending<R> {
     sleep: BoxFuture<'static, ()>,
     asked: TopicPartition,
     timeout: Duration,
+    measured: Asked,
     reply: PhantomData<fn() -> R>,
+}
+
+/// A request, as it is counted.
+struct Asked {
+    meters: Arc<Meters>,
+    at: Duration,
+}
+
+impl Asked {
+    fn begin(meters: &Arc<Meters>) -> Self {
+        meters.asks.asked.add(1);
+        let (meters, at) = (Arc::clone(meters), meters.monotonic());
+        Self { meters, at }
+    }
+
+    fn answered(&self, failed: bool) {
+        let asks = &self.meters.asks;
+        asks.answered.add(1);
+        asks.failed.add(u64::from(failed));
+        let took = self.meters.monotonic().saturating_sub(self.at);
+        asks.waiting.record(took);
+    }
+
+    fn timed_out(&self) {
+        self.meters.asks.timed_out.add(1);
+    }
 }
 
 impl<R: DeserializeOwned> Future for Pending<R> {
@@ -43,6 +74,9 @@ impl<R: DeserializeOwned> Future for Pending<R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R>> {
         if let Poll::Ready(answer) = Pin::new(&mut self.waiter.answer).poll(cx) {
+            if let Ok(answer) = &answer {
+                self.measured.answered(answer.is_err());
+            }
             return Poll::Ready(match answer {
                 Ok(Ok(value)) => serde_json::from_slice(&value).map_err(|error| {
                     Error::data(format!("the reply of {}: {error}", self.asked.topic))
@@ -55,7 +89,10 @@ impl<R: DeserializeOwned> Future for Pending<R> {
             });
         }
         match self.sleep.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(timed_out(&self.asked, self.timeout))),
+            Poll::Ready(()) => {
+                self.measured.timed_out();
+                Poll::Ready(Err(timed_out(&self.asked, self.timeout)))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -103,6 +140,7 @@ impl Request {
             timeout,
         } = self;
         let mut sleep = client.clock().sleep(timeout);
+        let measured = Asked::begin(client.meters());
         let sending = async {
             replies.open().await?;
             let waiter = replies.expect(id)?;
@@ -116,9 +154,13 @@ impl Request {
                 sleep,
                 asked: to,
                 timeout,
+                measured,
                 reply: PhantomData,
             }),
-            () = &mut sleep => Err(timed_out(&to, timeout)),
+            () = &mut sleep => {
+                measured.timed_out();
+                Err(timed_out(&to, timeout))
+            }
         }
     }
 }

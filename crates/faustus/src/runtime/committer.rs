@@ -10,6 +10,8 @@
 //! It never knows what an epoch means: not tables, not lanes, not which events are behind a record. It
 //! has no watchdog: calls of a transport come back.
 
+mod measures;
+
 use std::{sync::Arc, time::Duration};
 
 use faustus_core::{
@@ -23,6 +25,8 @@ use super::{
     epoch::{Epoch, EpochId, OffsetNote, Outcome},
     ownership::{Committing, Ownership},
 };
+pub(crate) use measures::Measures;
+
 use crate::{
     Guarantee,
     membership::{Group, Permit},
@@ -55,6 +59,7 @@ pub(crate) struct Committer {
     /// What the last transaction wrote: partitions, and the position after it.
     pub(crate) written: Vec<(TopicPartition, Offset)>,
     pub(crate) askers: Askers,
+    pub(crate) measures: Measures,
 }
 
 /// Why an attempt came to nothing.
@@ -89,7 +94,9 @@ impl Committer {
     ) {
         while let Some(epoch) = epochs.recv().await {
             let id = epoch.id;
+            let begun = self.measures.begin(&epoch);
             let outcome = self.store(epoch).await;
+            self.measures.end(begun, &outcome);
             if outcomes.send((id, outcome)).is_err() {
                 break;
             }
@@ -147,6 +154,7 @@ impl Committer {
                 Err(Stop::Again(reason)) => {
                     self.askers.doubt(&epoch.replies);
                     tracing::warn!(%reason, "epoch is tried again");
+                    self.measures.meters.epochs.attempts_again.add(1);
                     self.clock.sleep(AGAIN).await;
                 }
             }
@@ -156,7 +164,12 @@ impl Committer {
             self.written = partitions.zip(published.ends.iter().copied()).collect();
         }
         self.askers.send_late(absent);
-        let outcome = match write_stores(&epoch, &published) {
+        self.measures.stored(&epoch);
+        let written = match &*epoch.stores {
+            [] => Ok(()),
+            _ => self.measures.store(|| write_stores(&epoch, &published)),
+        };
+        let outcome = match written {
             Ok(()) => Outcome::Committed,
             Err(error) => Outcome::StoreFailed(error.to_string()),
         };
@@ -197,11 +210,12 @@ impl Committer {
         let Some(producer) = self.transactional.as_mut() else {
             return Err(Stop::Again("no producer".to_owned()));
         };
-        let published = publish_transaction(&mut **producer, epoch).await;
+        let published = publish_transaction(&mut **producer, epoch, &self.measures).await;
         let committed = match published {
             Ok(published) if !permit.is_void() => {
                 let offsets = epoch.offsets.clone();
-                let committed = producer.commit(permit.identity(), offsets).await;
+                let committing = producer.commit(permit.identity(), offsets);
+                let committed = self.measures.commit(committing).await;
                 committed.map(|()| published).map_err(PublishError::from)
             }
             Ok(_) => Err(PublishError::from(TransportError::Aborted(
@@ -311,7 +325,8 @@ impl Committer {
         let Some(producer) = self.producer.as_mut() else {
             return Err(Stop::Again("no producer".to_owned()));
         };
-        let published = producer.publish(epoch.records()).await;
+        let publishing = producer.publish(epoch.records());
+        let published = self.measures.publish(epoch, publishing).await;
         drop((permit, committing));
         match published {
             Ok(published) => Ok(published),
@@ -339,10 +354,9 @@ impl Committer {
         loop {
             let (permit, committing) = self.permit(epoch).await?;
             let identity = permit.identity().clone();
-            let committed = self
-                .coordinator
-                .commit_offsets(identity, epoch.offsets.clone())
-                .await;
+            let coordinator = &self.coordinator;
+            let commit = coordinator.commit_offsets(identity, epoch.offsets.clone());
+            let committed = self.measures.commit(commit).await;
             drop((permit, committing));
             match committed {
                 Ok(()) => return Ok(()),
@@ -377,12 +391,14 @@ impl Committer {
 async fn publish_transaction(
     producer: &mut dyn TransactionalProducer,
     epoch: &Epoch,
+    measures: &Measures,
 ) -> Result<Published, PublishError> {
     producer.begin().await?;
     if epoch.is_silent() {
         return Ok(Published::default());
     }
-    producer.publish(epoch.records()).await
+    let publishing = producer.publish(epoch.records());
+    measures.publish(epoch, publishing).await
 }
 
 fn not_prepared(error: TransportError) -> Stop {

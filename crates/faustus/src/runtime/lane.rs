@@ -26,12 +26,14 @@ use faustus_core::Clock;
 
 use super::{
     dead_letter::DeadLetter,
+    meters::AgentCounts,
     outputs::EventOutputs,
+    sensors::Watch,
     slots::{EventId, Writer},
     task::{Note, TaskCore},
     topology::LocalFuture,
 };
-use crate::{Error, Result, ask};
+use crate::{Error, EventEnd, Result, ask};
 
 use detached::Detached;
 pub(crate) use detached::Verdicts;
@@ -62,6 +64,10 @@ pub(crate) struct LaneCore {
     /// Which lane of its agent, below `lanes`.
     pub(crate) lane: u32,
     pub(crate) lanes: u32,
+    /// What its agent did on this thread.
+    pub(crate) counts: Arc<AgentCounts>,
+    /// Tells of each event, where somebody wants to hear of it.
+    watch: Option<Box<Watch>>,
     /// For each source of the task, which input of the agent it is.
     inputs: Rc<[u16]>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -90,6 +96,10 @@ pub(crate) struct LaneCore {
     mode: Cell<Mode>,
     budget: Cell<u32>,
     taken: Cell<u64>,
+    /// Events that were done since [`publish`](Self::publish).
+    done: Cell<u64>,
+    /// What had been taken then.
+    published: Cell<u64>,
     turn: Option<Rc<Turn>>,
     /// Has the thread poll the lane.
     waker: Waker,
@@ -101,15 +111,17 @@ pub(crate) struct LaneCore {
 
 impl LaneCore {
     pub(crate) fn new(
-        (agent, place): (Arc<str>, u16),
+        (agent, place, counts): (Arc<str>, u16, Arc<AgentCounts>),
         (lane, lanes): (u32, u32),
         (inputs, inbox, clock): (Rc<[u16]>, Inbox, Arc<dyn Clock>),
         task: Rc<TaskCore>,
         turn: Option<Rc<Turn>>,
-        waker: Waker,
+        (waker, watch): (Waker, Option<Box<Watch>>),
     ) -> Rc<Self> {
         let core = Rc::new(Self {
             agent,
+            counts,
+            watch,
             place,
             lane,
             lanes,
@@ -131,6 +143,8 @@ impl LaneCore {
             mode: Cell::new(Mode::Running),
             budget: Cell::new(BUDGET),
             taken: Cell::new(0),
+            done: Cell::new(0),
+            published: Cell::new(0),
             turn,
             waker: waker.clone(),
             asker: RefCell::default(),
@@ -219,6 +233,9 @@ impl LaneCore {
             return self.take_otherwise(&event, note, cx);
         }
         self.taken.set(self.taken.get() + 1);
+        if let Some(watch) = &self.watch {
+            self.watch_given(watch, &event);
+        }
         Poll::Ready(Some(event))
     }
 
@@ -232,7 +249,11 @@ impl LaneCore {
         // Whatever the instance did while the event was away belongs to nothing.
         self.roll_back();
         self.taken.set(self.taken.get() + 1);
-        Poll::Ready(self.current.borrow().clone())
+        let event = self.current.borrow().clone();
+        if let (Some(watch), Some(event)) = (&self.watch, &event) {
+            self.watch_given(watch, event);
+        }
+        Poll::Ready(event)
     }
 
     /// Does with the event that was taken what was decided before, and goes on.
@@ -244,13 +265,17 @@ impl LaneCore {
         cx: &Context<'_>,
     ) -> Poll<Option<InFlight>> {
         match note {
-            Note::Skip => self.answer_failure(PASSED_OVER),
+            Note::Skip => {
+                self.counts.skipped.add(1);
+                self.answer_failure(PASSED_OVER);
+            }
             Note::DeadLetter(letter) => {
                 let written = letter.write(event, &mut self.outputs.borrow_mut());
                 if let Err(error) = written {
                     self.refuse_event(error);
                     return Poll::Pending;
                 }
+                self.counts.lettered.add(1);
                 self.answer_failure(letter.error());
             }
             Note::Refused(error) | Note::Undeliverable(error) => {
@@ -285,6 +310,10 @@ impl LaneCore {
         if !self.batch.borrow().is_empty() {
             self.complete_batch();
         }
+        self.done.set(self.done.get() + 1);
+        if let Some(watch) = &self.watch {
+            watch.took_back(event.number(), EventEnd::Completed);
+        }
         self.task.complete(&event, &mut self.outputs.borrow_mut());
         self.pass_turn();
     }
@@ -307,7 +336,7 @@ impl LaneCore {
         self.failure.borrow_mut().take();
         if self.has_batch() {
             // How many of them the next instance takes together is its own affair.
-            self.give_back();
+            self.give_back(EventEnd::TakenAway);
             return;
         }
         self.replay.set(self.current.borrow().is_some());
@@ -339,6 +368,11 @@ impl LaneCore {
     /// The event in flight is done, and will be done in the same way if it comes again.
     fn end_event(&self, note: Note) {
         if let Some(event) = self.current.borrow().as_ref() {
+            match &note {
+                Note::DeadLetter(_) => self.counts.lettered.add(1),
+                _ => self.counts.skipped.add(1),
+            }
+            self.watch_end(event, EventEnd::TakenAway);
             self.task.note(event.writer(), note);
         }
         self.failure.borrow_mut().take();
@@ -424,6 +458,34 @@ impl LaneCore {
                 && self.failure.borrow().is_none()
                 && (!self.inbox.is_empty() || self.detached.has_failed())
                 && self.turn.as_ref().is_none_or(|turn| turn.is_of(self)))
+    }
+
+    /// Adds what was counted since the last call to what others see.
+    pub(crate) fn publish(&self) {
+        let taken = self.taken.get();
+        self.counts.taken.add(taken - self.published.replace(taken));
+        self.counts.done.add(self.done.take());
+    }
+
+    /// The agent has the event in flight no more, for this reason.
+    pub(crate) fn watch_current(&self, end: EventEnd) {
+        if let Some(event) = &*self.current.borrow() {
+            self.watch_end(event, end);
+        }
+    }
+
+    fn watch_end(&self, event: &InFlight, end: EventEnd) {
+        if let Some(watch) = &self.watch {
+            watch.took_back(event.number(), end);
+        }
+    }
+
+    #[cold]
+    fn watch_given(&self, watch: &Watch, event: &InFlight) {
+        let sources = self.task.sources();
+        let partition = sources[event.source() as usize].partition.clone();
+        drop(sources);
+        watch.gave(event, &partition);
     }
 
     /// Another round of events before others get their turn.

@@ -24,6 +24,7 @@ use table::TableRecovery;
 use super::{
     committer::TRANSACTION_TIMEOUT,
     epoch::OffsetNote,
+    meters::{Meters, TaskGauge, ThreadCounts},
     ownership::Ownership,
     plan::{Plan, PlannedSub},
     spawn::Spawn,
@@ -54,6 +55,9 @@ pub(crate) struct RecoveryContext {
     pub(crate) group: Arc<dyn Group>,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meters: Arc<Meters>,
+    /// Those of the thread that recovers.
+    pub(crate) counts: Arc<ThreadCounts>,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
     pub(crate) room: Arc<Room>,
@@ -84,6 +88,8 @@ impl RecoveryContext {
                 },
                 clock: Arc::clone(&self.clock),
                 stop: self.stop.clone(),
+                meters: Arc::clone(&self.meters),
+                counts: Arc::clone(&self.counts),
             },
             queue,
             limit,
@@ -217,6 +223,7 @@ pub(crate) async fn recover(
     context: RecoveryContext,
     id: TaskId,
     whole: Whole,
+    gauge: Rc<TaskGauge>,
 ) -> Result<Beginning> {
     let Some(sub) = context.plan.sub(&id.subtopology) else {
         return Err(Error::config(format!(
@@ -267,9 +274,11 @@ pub(crate) async fn recover(
             id: &id,
             changelog,
             partition,
+            gauge: &gauge,
         };
         shards.push(recovery.run(range, &mut restored).await?);
     }
+    gauge.restored();
     let fresh = committed.iter().any(Option::is_none);
     let mut sources = Vec::new();
     let mut stream_time = Timestamp(i64::MIN);

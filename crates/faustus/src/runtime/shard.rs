@@ -10,6 +10,7 @@ use std::{
 use faustus_core::{BatchBuilder, Codec, CodecError, Store, Timestamp};
 
 use super::{
+    meters::TableCounts,
     retirement::Number,
     slots::{EventId, Slots, Writer},
     stored::Stored,
@@ -95,6 +96,7 @@ pub(crate) struct TypedShard<K, V> {
     values: Arc<dyn Codec<V>>,
     default: Option<MakeDefault<V>>,
     stored: Option<Stored>,
+    counts: Arc<TableCounts>,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
@@ -104,6 +106,7 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         values: Arc<dyn Codec<V>>,
         default: Option<MakeDefault<V>>,
         stored: Option<Stored>,
+        counts: Arc<TableCounts>,
     ) -> Self {
         Self {
             table,
@@ -112,6 +115,7 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
             values,
             default,
             stored,
+            counts,
         }
     }
 
@@ -130,6 +134,7 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let slots = self.slots.try_borrow().map_err(|_| self.nested())?;
+        self.counts.read.add(1);
         match slots.find(key) {
             Some(index) => Ok(read(slots.value(index))),
             None if self.stored.is_none() => Ok(read(None)),
@@ -158,7 +163,13 @@ impl<K: Hash + Eq + Clone, V: Clone> TypedShard<K, V> {
             }
         };
         let mut result = None;
-        let change = |value: &mut Option<V>| result = Some(change(value));
+        self.counts.written.add(1);
+        let change = |value: &mut Option<V>| {
+            result = Some(change(value));
+            if value.is_none() {
+                self.counts.deleted.add(1);
+            }
+        };
         match by {
             Some((event, writer)) => slots.write(index, event, writer, change),
             None => slots.write_alone(index, change),

@@ -422,6 +422,12 @@ impl TaskCore {
         self.bytes.get() + self.waiting_bytes.get()
     }
 
+    /// How many records were delivered and have not retired.
+    pub(crate) fn held_records(&self) -> u64 {
+        let tracker = self.tracker.borrow();
+        tracker.delivered() - tracker.retired()
+    }
+
     /// Whether everything delivered has retired and is committed.
     pub(crate) fn is_settled(&self) -> bool {
         self.tracker.borrow().is_idle()

@@ -12,6 +12,7 @@
 
 mod agenda;
 mod epochs;
+mod measuring;
 mod ready;
 mod running;
 
@@ -34,8 +35,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     epoch::{Epoch, EpochId, Outcome},
+    meters::TaskGauge,
     outputs::EpochOutputs,
     recovery::{RecoveryContext, recover},
+    sensors::Told,
     shard::{AnyShard, Look},
     status::{LaneState, LaneStatus, Pulse, TaskState, TaskStatus},
     task::Beginning,
@@ -116,6 +119,9 @@ struct Task {
     id: TaskId,
     assignment: u64,
     state: State,
+    /// When it began to recover.
+    since: Duration,
+    gauge: Rc<TaskGauge>,
 }
 
 /// Tasks that are to end, and who waits for it.
@@ -143,6 +149,8 @@ pub(crate) struct WorkerThread {
     touched: Touched,
     agenda: Agenda,
     outputs: Rc<RefCell<EpochOutputs>>,
+    /// What sensors heard of each table.
+    told: Vec<Told>,
     under_way: Option<UnderWay>,
     epoch_count: u64,
     /// How long the last epochs took from the cut until they were stored, smoothed.
@@ -180,6 +188,7 @@ impl WorkerThread {
             touched: Touched::default(),
             agenda: Agenda::default(),
             outputs: Rc::default(),
+            told: Vec::new(),
             under_way: None,
             epoch_count: 0,
             commit_takes: Duration::ZERO,
@@ -303,13 +312,25 @@ impl WorkerThread {
             self.next_key += 1;
             self.context.pulse.gain(key, id.clone());
             let whole = Whole::default();
-            let recovery = recover(self.context.recovery.clone(), id.clone(), Rc::clone(&whole));
+            let meters = &self.context.recovery.meters;
+            let gauge = Rc::new(meters.gauges.task(&id));
+            meters
+                .sensors
+                .tell(|sensor| sensor.on_assignment_start(&id));
+            let recovery = recover(
+                self.context.recovery.clone(),
+                id.clone(),
+                Rc::clone(&whole),
+                Rc::clone(&gauge),
+            );
             self.tasks.insert(
                 key,
                 Task {
                     id,
                     assignment,
                     state: State::Recovering(Box::pin(recovery), whole),
+                    since: self.context.clock.monotonic(),
+                    gauge,
                 },
             );
             self.ready.waker(Token::Recovery(key)).wake();

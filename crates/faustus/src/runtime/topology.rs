@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex};
+use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex, sensors::SensorDef};
 use crate::{
     FailurePolicy, Result, Settings, channel::AnyQueue, failure::OnError, table::TableDef,
     topic::TopicShared,
@@ -32,6 +32,8 @@ pub(crate) struct AppDef {
     pub(crate) tables: Vec<TableDef>,
     pub(crate) agents: Vec<AgentDef>,
     pub(crate) background: BackgroundDef,
+    /// Are told of what a worker does.
+    pub(crate) sensors: Vec<SensorDef>,
     /// Topics that only this application writes and reads, to bring keys together.
     pub(crate) repartitions: Vec<TopicIndex>,
     /// Mistakes found while the program registered.
@@ -80,6 +82,7 @@ impl AppDef {
             tables: Vec::new(),
             agents: Vec::new(),
             background: BackgroundDef::default(),
+            sensors: Vec::new(),
             repartitions: Vec::new(),
             problems: Vec::new(),
             configure: Vec::new(),

@@ -24,8 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     askers::Askers,
     background::Background,
-    committer::Committer,
+    committer::{Committer, Measures},
     leader::{Leadership, leader_sub_topology},
+    meters::Meters,
     outputs::TopicIndex,
     ownership::Ownership,
     plan::Plan,
@@ -52,6 +53,7 @@ pub(crate) struct Environment {
     pub(crate) stores: Option<Arc<dyn StoreProvider>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawn: Arc<dyn Spawn>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) settings: Settings,
     /// For identities and, in tests, the order of everything.
     pub(crate) seed: u64,
@@ -101,6 +103,7 @@ pub(crate) async fn run(
         Arc::clone(&env.clock),
         Arc::clone(&replies),
         env.settings.ask_timeout,
+        Arc::clone(&env.meters),
     );
     let (late, delivering) = late_replies(
         env.transport.admin(),
@@ -125,11 +128,13 @@ pub(crate) async fn run(
         }
     }
     let coordinator = env.transport.coordinator(&def.name);
-    let (group, driver) = classic_group(
+    let (group, mut driver) = classic_group(
         env.member(&def, &plan),
         Arc::clone(&coordinator),
         Arc::clone(&env.clock),
     );
+    let meters = Arc::clone(&env.meters);
+    driver.on_join(move || meters.joining());
     let group: Arc<dyn Group> = Arc::new(group);
     let ownership = Arc::new(Ownership::default());
     let routes = Arc::new(Routes::default());
@@ -143,6 +148,9 @@ pub(crate) async fn run(
         group: Arc::clone(&group),
         ownership: Arc::clone(&ownership),
         clock: Arc::clone(&env.clock),
+        meters: Arc::clone(&env.meters),
+        // Each thread gets counts of its own.
+        counts: env.meters.thread(),
         spawn: Arc::clone(&env.spawn),
         stores: env.stores.clone(),
         room: Arc::new(Room::new(env.settings.store_memory)),
@@ -314,11 +322,18 @@ impl Control {
                 unknown: false,
                 written: Vec::new(),
                 askers: Askers::new(env.transport.admin(), Arc::clone(&env.clock), late.clone()),
+                measures: Measures {
+                    meters: Arc::clone(&env.meters),
+                    clock: Arc::clone(&env.clock),
+                },
             };
             committer.prepare().await?;
             let pulse = Arc::new(Pulse::default());
             let context = ThreadContext {
-                recovery: recovery.clone(),
+                recovery: RecoveryContext {
+                    counts: env.meters.thread(),
+                    ..recovery.clone()
+                },
                 clock: Arc::clone(&env.clock),
                 guarantee: settings.guarantee,
                 commit_interval: settings.commit_interval,
@@ -389,6 +404,7 @@ impl Control {
                         self.leadership.gain();
                     }
                     self.routes.meet(peers);
+                    self.recovery.meters.assigned(generation, &added);
                     self.assign(&added);
                     background.assigned(&added);
                 }
@@ -408,6 +424,7 @@ impl Control {
                 }
                 GroupEvent::Lost { reason } => {
                     tracing::warn!(%reason, "membership lost: all tasks are dropped");
+                    self.recovery.meters.rebalances.lost();
                     background.lost(&self.shared_tasks());
                     self.lose();
                     self.assign_local();
@@ -546,6 +563,7 @@ impl Control {
     /// off.
     async fn stop(&mut self, tasks: &[TaskId]) -> bool {
         let deadline = self.clock.monotonic() + self.drain;
+        self.recovery.meters.revoked(tasks);
         self.routes.give_up(tasks);
         let wanted: HashSet<&TaskId> = tasks.iter().collect();
         let mut waits = Vec::new();

@@ -32,6 +32,7 @@ mod regressions;
 mod scenario;
 mod sends;
 mod settings;
+mod sensors;
 mod sinks;
 mod sources;
 mod state;

@@ -8,13 +8,14 @@ use super::permit::{Shared, Term};
 use crate::membership::{Action, ClassicMember, GroupEvent, Input};
 
 /// Drives a membership: makes its calls, keeps its time, and serves the handle.
-#[derive(Debug)]
 #[must_use = "a membership does nothing unless its driver runs"]
 pub struct GroupDriver {
     member: ClassicMember,
     coordinator: Connection,
     clock: Arc<dyn Clock>,
     gate: DriverGate,
+    /// Hears of each join.
+    on_join: Option<Box<dyn Fn() + Send>>,
 }
 
 /// A coordinator that shows nothing of itself.
@@ -92,7 +93,13 @@ impl GroupDriver {
                 term: None,
                 draining: false,
             },
+            on_join: None,
         }
+    }
+
+    /// Has `tell` called whenever the member asks to join, also when it asks again.
+    pub(crate) fn on_join(&mut self, tell: impl Fn() + Send + 'static) {
+        self.on_join = Some(Box::new(tell));
     }
 
     /// Joins the group and stays in it until the handle leaves or the membership fails.
@@ -107,6 +114,7 @@ impl GroupDriver {
             coordinator,
             clock,
             mut gate,
+            on_join,
         } = self;
         let coordinator = &*coordinator.0;
         let mut calls = Calls::default();
@@ -122,6 +130,9 @@ impl GroupDriver {
                         action,
                         Action::Tell(GroupEvent::Left | GroupEvent::Failed(_))
                     );
+                    if let (Action::Join(_), Some(tell)) = (&action, &on_join) {
+                        tell();
+                    }
                     act(action, coordinator, &mut calls, &mut gate);
                 }
             }
@@ -147,6 +158,14 @@ impl GroupDriver {
                 }
             }
         }
+    }
+}
+
+impl std::fmt::Debug for GroupDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupDriver")
+            .field("member", &self.member)
+            .finish_non_exhaustive()
     }
 }
 

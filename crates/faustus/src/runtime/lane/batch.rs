@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use super::{InFlight, LaneCore, Mode, PASSED_OVER};
 use crate::{
-    ask,
+    EventEnd, ask,
     runtime::{outputs::EventOutputs, task::Note},
 };
 
@@ -40,6 +40,8 @@ impl LaneCore {
                 Some(Note::Skip) => {
                     let mut outputs = EventOutputs::default();
                     ask::reply_failure(event.record(), &mut outputs, PASSED_OVER);
+                    self.counts.skipped.add(1);
+                    self.done.set(self.done.get() + 1);
                     self.task.complete(&event, &mut outputs);
                     continue;
                 }
@@ -57,6 +59,9 @@ impl LaneCore {
                 self.task.join(first.number(), event.number());
             }
             self.taken.set(self.taken.get() + 1);
+            if let Some(watch) = &self.watch {
+                self.watch_given(watch, &event);
+            }
             return Poll::Ready(Some(event));
         }
     }
@@ -83,6 +88,7 @@ impl LaneCore {
         let last = self.current.borrow_mut().replace(before.clone());
         self.rejoin(&before);
         if let Some(last) = last {
+            self.watch_end(&last, EventEnd::TakenAway);
             self.inbox.put_back(last);
         }
     }
@@ -98,13 +104,13 @@ impl LaneCore {
         if self.batch.borrow().is_empty() {
             return 0;
         }
-        let parted = self.give_back();
+        let parted = self.give_back(EventEnd::Failed);
         self.alone.set(parted + self.alone.get());
         parted
     }
 
-    /// Undoes what the events in flight did and gives them again; how many there are.
-    pub(crate) fn give_back(&self) -> usize {
+    /// Undoes what the events in flight did and gives them again, for this reason; how many there are.
+    pub(crate) fn give_back(&self, end: EventEnd) -> usize {
         self.roll_back();
         self.failure.borrow_mut().take();
         let batch = self.batch.take();
@@ -114,6 +120,7 @@ impl LaneCore {
         let events: Vec<_> = batch.into_iter().map(|(event, _)| event).collect();
         let count = events.len() + usize::from(self.current.borrow().is_some());
         for event in events.into_iter().chain(self.current.take()).rev() {
+            self.watch_end(&event, end);
             self.inbox.put_back(event);
         }
         self.pass_turn();
@@ -125,6 +132,8 @@ impl LaneCore {
     #[cold]
     pub(super) fn complete_batch(&self) {
         for (earlier, mut outputs) in self.batch.borrow_mut().drain(..) {
+            self.done.set(self.done.get() + 1);
+            self.watch_end(&earlier, EventEnd::Completed);
             self.task.complete(&earlier, &mut outputs);
         }
     }

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::{InFlight, LaneCore};
 use crate::{
-    Error, Result,
+    Error, EventEnd, Result,
     runtime::{outputs::EventOutputs, retirement::Number, thread::panicked, topology::LocalFuture},
 };
 
@@ -166,13 +166,18 @@ impl LaneCore {
         for mut calling in self.detached.calling.take() {
             match calling.poll(&mut cx) {
                 Poll::Pending => self.detached.calling.borrow_mut().push(calling),
-                Poll::Ready(Ok(())) => self.task.complete(&calling.event, &mut calling.outputs),
+                Poll::Ready(Ok(())) => {
+                    self.done.set(self.done.get() + 1);
+                    self.watch_end(&calling.event, EventEnd::Completed);
+                    self.task.complete(&calling.event, &mut calling.outputs);
+                }
                 Poll::Ready(Err(error)) => self.detached_failed(calling.event, error),
             }
         }
     }
 
     fn detached_failed(&self, event: InFlight, error: Error) {
+        self.watch_end(&event, EventEnd::Failed);
         self.detached.failed.borrow_mut().push_back((event, error));
         self.wake();
     }

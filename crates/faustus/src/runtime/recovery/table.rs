@@ -12,7 +12,12 @@ use super::{AGAIN, RecoveryContext, may_pass};
 use crate::{
     Error, Result,
     membership::TaskId,
-    runtime::{plan::Changelog, shard::AnyShard, stored::Stored},
+    runtime::{
+        meters::{Restoring, TaskGauge},
+        plan::Changelog,
+        shard::AnyShard,
+        stored::Stored,
+    },
 };
 
 /// The recovery of one table's partition.
@@ -21,6 +26,7 @@ pub(super) struct TableRecovery<'a> {
     pub(super) id: &'a TaskId,
     pub(super) changelog: &'a Changelog,
     pub(super) partition: TopicPartition,
+    pub(super) gauge: &'a TaskGauge,
 }
 
 impl TableRecovery<'_> {
@@ -60,11 +66,13 @@ impl TableRecovery<'_> {
         let stored = store
             .clone()
             .map(|store| Stored::new(store, &self.context.room));
-        let shard = (table.shard)(stored);
+        let counts = &self.context.counts.tables[self.changelog.table];
+        let shard = (table.shard)(stored, Arc::clone(counts));
+        let reading = self.gauge.restore(&table.name, from, range.end);
         let mut position = from;
         let mut records = 0;
         while position < range.end {
-            let reached = self.read(position, range.end, &shard, store.as_ref(), &mut records);
+            let reached = self.read(position, &reading, &shard, store.as_ref(), &mut records);
             match reached.await? {
                 Some(reached) => position = reached,
                 None => return Ok(None),
@@ -139,7 +147,7 @@ impl TableRecovery<'_> {
     async fn read(
         &self,
         from: Offset,
-        end: Offset,
+        reading: &Restoring,
         shard: &Rc<dyn AnyShard>,
         store: Option<&Arc<dyn Store>>,
         restored: &mut usize,
@@ -154,12 +162,14 @@ impl TableRecovery<'_> {
             Ok(reader) => reader,
             Err(error) => return self.again(position, error).await,
         };
-        while position < end {
+        let counts = &self.context.counts.tables[self.changelog.table];
+        while position < reading.end {
             let fetched = match poll_fn(|cx| reader.poll_fetch(cx)).await {
                 Ok(fetched) => fetched,
                 Err(error) => return self.again(position, error).await,
             };
             *restored += fetched.batch.len();
+            counts.restored.add(fetched.batch.len() as u64);
             if let Some(store) = store {
                 self.apply(&**store, &fetched)?;
             }
@@ -170,6 +180,7 @@ impl TableRecovery<'_> {
                 self.each(&fetched, |_, record| tell(&self.partition, record))?;
             }
             position = fetched.position;
+            reading.reach(position);
         }
         Ok(Some(position))
     }

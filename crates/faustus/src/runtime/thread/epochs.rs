@@ -94,10 +94,12 @@ impl WorkerThread {
     /// Looks at the tasks that did something in this round.
     fn look(&mut self) {
         for key in self.touched.take() {
-            let task = self.tasks.get_mut(&key).map(|task| &mut task.state);
-            if let Some(State::Running(running)) = task {
+            if let Some(task) = self.tasks.get_mut(&key)
+                && let State::Running(running) = &mut task.state
+            {
                 running.core.touch().looked();
                 self.agenda.note(key, running);
+                running.show(&task.gauge);
                 running.feed();
             }
         }
@@ -196,6 +198,7 @@ impl WorkerThread {
             cut_at: now,
         };
         if whole {
+            self.measure_cut(now);
             if let Err(failed) = self.add_tasks(now, &mut epoch, &mut under_way) {
                 return self.unencodable(failed);
             }
@@ -311,6 +314,7 @@ impl WorkerThread {
                 let reason =
                     format!("a table's store failed, its changelog has all of it: {reason}");
                 tracing::error!(task = %task.id, %reason, "task parked: resume it once there is room");
+                task.gauge.set_parked(true);
                 task.state = State::Refused(reason);
             }
         }
@@ -348,6 +352,9 @@ impl WorkerThread {
         }
         let took = self.context.clock.monotonic() - under_way.cut_at;
         self.commit_takes = (self.commit_takes * 3 + took) / 4;
+        let epochs = &self.context.recovery.meters.epochs;
+        epochs.committed.add(1);
+        epochs.whole.record(took);
         for key in &under_way.tasks {
             let Some(Task {
                 state: State::Running(running),
@@ -376,6 +383,7 @@ impl WorkerThread {
                 origins.push((*origin, refusal.reason.clone()));
             }
         }
+        self.context.recovery.meters.epochs.refused.add(1);
         self.roll_back("the log refused a record");
         for (origin, reason) in origins {
             let Some(Task {
@@ -405,6 +413,7 @@ impl WorkerThread {
     /// Takes all tasks back to what is committed.
     fn roll_back(&mut self, reason: &str) {
         tracing::warn!(%reason, "rolled back to the last epoch");
+        self.context.recovery.meters.epochs.rolled_back.add(1);
         self.under_way = None;
         self.dirty_since = None;
         self.agenda = Agenda::default();
@@ -458,6 +467,11 @@ impl WorkerThread {
             return;
         };
         let id = &task.id;
+        let meters = Arc::clone(&self.context.recovery.meters);
+        let now = self.context.clock.monotonic();
+        let took = now.saturating_sub(task.since);
+        meters.task_started(id, recovered.as_ref().err(), took, now);
+        task.gauge.set_parked(recovered.is_err());
         task.state = match recovered {
             Ok(beginning) => {
                 tracing::info!(task = %id, "task runs");

@@ -24,11 +24,13 @@ use faustus_core::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Error, FailurePolicy, Result,
+    Error, FailurePolicy, MessagesOut, Result,
     failure::OnError,
     runtime::{
         current::in_lane,
         lane::{Inbox, LaneCore, Turn},
+        meters::{Meters, TaskGauge, ThreadCounts},
+        outputs::TopicIndex,
         task::TaskCore,
         topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
     },
@@ -60,6 +62,7 @@ enum Reader {
 struct Source {
     /// Its place in the task.
     place: u32,
+    topic: TopicIndex,
     partition: TopicPartition,
     /// The position after what was delivered.
     position: Offset,
@@ -111,6 +114,9 @@ pub(crate) struct Outside {
     pub(crate) clock: Arc<dyn Clock>,
     /// Stops the worker, for this reason.
     pub(crate) stop: mpsc::UnboundedSender<Error>,
+    pub(crate) meters: Arc<Meters>,
+    /// Those of this thread.
+    pub(crate) counts: Arc<ThreadCounts>,
 }
 
 impl Running {
@@ -129,6 +135,7 @@ impl Running {
         let mut turns: HashMap<(usize, u32), Rc<Turn>> = HashMap::new();
         let groups = turn_groups(def, sub);
         for ((&agent, group), place) in sub.agents.iter().zip(groups).zip(0_u16..) {
+            let counts = &outside.counts.agents[agent];
             let agent: &AgentDef = &def.agents[agent];
             for &topic in &agent.sources {
                 by_topic.entry(topic).or_default().1 += 1;
@@ -139,7 +146,8 @@ impl Running {
                 let waker = queue.waker(Token::Lane(key, lanes.len()));
                 let turn = group.map(|group| Rc::clone(turns.entry((group, lane)).or_default()));
                 let of = (lane, agent.concurrency);
-                let name = (Arc::clone(&agent.name), place);
+                let name = (Arc::clone(&agent.name), place, Arc::clone(counts));
+                let watch = outside.meters.sensors.watch(&agent.name, &outside.clock);
                 waker.wake_by_ref();
                 let core = Rc::clone(&core);
                 let inbox = match &shared {
@@ -147,7 +155,7 @@ impl Running {
                     None => Inbox::default(),
                 };
                 let inputs = (Rc::clone(&inputs), inbox, Arc::clone(&outside.clock));
-                let core = LaneCore::new(name, of, inputs, core, turn, waker.clone());
+                let core = LaneCore::new(name, of, inputs, core, turn, (waker.clone(), watch));
                 for topic in &agent.sources {
                     by_topic.entry(*topic).or_default().0.push(lanes.len());
                 }
@@ -175,6 +183,7 @@ impl Running {
             let (lanes, agents) = by_topic.remove(topic).unwrap_or_default();
             Source {
                 place,
+                topic: *topic,
                 partition: source.partition.clone(),
                 position: source.cut,
                 reader: Reader::Opening(open(&outside.log, &source.partition, source.cut)),
@@ -205,6 +214,9 @@ impl Running {
         if !self.has_room() || self.parked.is_some() {
             self.sources[index].starved = true;
             if self.core.fill(true) {
+                let partition = &self.sources[index].partition;
+                let sensors = &self.outside.meters.sensors;
+                sensors.tell(|sensor| sensor.on_topic_buffer_full(partition));
                 for lane in &self.lanes {
                     lane.core.stop_collecting();
                 }
@@ -229,6 +241,11 @@ impl Running {
             Poll::Ready(Err(error)) => self.source_failed(index, &error),
             Poll::Ready(Ok(fetched)) => {
                 source.position = fetched.position;
+                if let Some(topic) = self.outside.counts.topics.get(source.topic as usize) {
+                    topic.fetched(&fetched.batch);
+                }
+                let sensors = &self.outside.meters.sensors;
+                sensors.fetched(&source.partition, &fetched.batch);
                 let agents = if fetched.batch.is_empty() {
                     0
                 } else {
@@ -270,6 +287,11 @@ impl Running {
 
     /// Polls a lane's instance, starting one if there is something to do.
     pub(crate) fn poll_lane(&mut self, index: usize, now: Duration) {
+        self.poll_instance(index, now);
+        self.lanes[index].core.publish();
+    }
+
+    fn poll_instance(&mut self, index: usize, now: Duration) {
         let lane = &mut self.lanes[index];
         lane.core.serve_verdicts();
         if lane.retry.as_ref().is_some_and(|retry| retry.at > now) {
@@ -398,6 +420,29 @@ impl Running {
                 source.waker.wake_by_ref();
             }
         }
+    }
+
+    /// Shows how the task stands.
+    pub(crate) fn show(&self, gauge: &TaskGauge) {
+        let core = &*self.core;
+        gauge.set_parked(self.parked.is_some());
+        gauge.hold(core.held_records(), core.bytes());
+        let sensors = &self.outside.meters.sensors;
+        let progress = core.sources();
+        // A task that is to end has let go of its readers.
+        let fetched = |place: usize| self.sources.get(place).map(|source| source.position);
+        let sources = progress.iter().enumerate();
+        let sources =
+            sources.map(|(place, source)| (fetched(place).unwrap_or(source.retired), source));
+        let (event_time, in_log) = (core.stream_time(), core.channels().is_empty());
+        gauge.place(sources, (event_time, in_log), |partition, from, to| {
+            let messages = MessagesOut {
+                partition,
+                from,
+                to,
+            };
+            sensors.tell(|sensor| sensor.on_messages_out(&messages));
+        });
     }
 
     /// Whether something that failed waits to be tried again.

@@ -3,9 +3,12 @@
 use faustus_core::{Clock, Offset, TopicPartition};
 
 use super::{LaneSlot, Running};
-use crate::runtime::{
-    lane::InFlight,
-    status::{LaneState, LaneStatus, wall},
+use crate::{
+    EventEnd,
+    runtime::{
+        lane::InFlight,
+        status::{LaneState, LaneStatus, wall},
+    },
 };
 
 /// What people order of an agent.
@@ -96,6 +99,7 @@ impl LaneSlot {
         // What failed waits for its attempt or for somebody to resume it.
         if self.retry.is_none() && self.core.failure().is_none() {
             self.core.roll_back();
+            self.core.watch_current(EventEnd::TakenAway);
             self.core.give_again();
         }
         self.core.wake();

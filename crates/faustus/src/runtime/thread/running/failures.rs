@@ -13,7 +13,7 @@ use faustus_core::{Offset, TopicPartition};
 
 use super::{LaneSlot, Running};
 use crate::{
-    Error, ErrorKind, FailedRecord, Failure, Verdict,
+    Error, ErrorKind, EventEnd, FailedRecord, Failure, Verdict,
     runtime::{
         dead_letter::DeadLetter,
         lane::{InFlight, LaneCore},
@@ -63,6 +63,8 @@ impl Running {
 
     fn event_failed(&mut self, index: usize, event: &InFlight, error: &Error, now: Duration) {
         let lane = &mut self.lanes[index];
+        lane.core.counts.failures.add(1);
+        lane.core.watch_current(EventEnd::Failed);
         let agent = Arc::clone(&lane.core.agent);
         let record = event.writer();
         let offset = record.offset;
@@ -92,6 +94,7 @@ impl Running {
         match verdict {
             Verdict::Retry { after } => {
                 tracing::warn!(%agent, %partition, %offset, failures, %error, "event failed; it is tried again");
+                lane.core.counts.retries.add(1);
                 if lane.instance.is_none() {
                     lane.core.give_again();
                 }
@@ -114,6 +117,7 @@ impl Running {
             }
             Verdict::Park => {
                 let reason = format!("agent {agent} failed: {error}");
+                lane.core.counts.parkings.add(1);
                 // Its event may succeed yet, but nobody knows when.
                 lane.core.answer_failure_early(&error.to_string());
                 lane.core.refuse_event(error);

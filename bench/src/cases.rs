@@ -17,6 +17,7 @@ pub(crate) struct Case {
     pub(crate) guarantee: Guarantee,
     /// Whether tables are kept on disk beside their changelogs.
     pub(crate) persistent: bool,
+    pub(crate) listener: Listener,
     pub(crate) shape: Shape,
     /// The raw loops that it is compared with.
     pub(crate) beside: &'static [&'static str],
@@ -51,6 +52,19 @@ pub(crate) enum Work {
     Latency,
     /// The same work as another case's, without Faustus.
     Raw(Raw),
+}
+
+/// Who listens to the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// Nobody.
+    Nobody,
+    /// Somebody who reads its figures each second.
+    Reader,
+    /// A sensor that hears of batches and epochs.
+    Sensor,
+    /// A sensor that hears of each event, too.
+    EventSensor,
 }
 
 /// What is done with each event.
@@ -188,7 +202,14 @@ impl Case {
             Guarantee::AtLeastOnce => "",
             Guarantee::ExactlyOnce => ", exactly once",
         };
-        format!("{work}{}{place}{store}{guarantee}", self.shape.about())
+        let listener = match self.listener {
+            Listener::Nobody => "",
+            Listener::Reader => ", its figures read each second",
+            Listener::Sensor => ", a sensor told of batches",
+            Listener::EventSensor => ", a sensor told of each event",
+        };
+        let about = self.shape.about();
+        format!("{work}{about}{place}{store}{guarantee}{listener}")
     }
 
     /// Whether writing the events is a part of what is measured.

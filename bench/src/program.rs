@@ -3,16 +3,22 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use faustus::{App, Operators, State, Stream, Table, Transport, Worker, WorkerHandle};
+use faustus::{
+    App, CommitCompleted, EventOut, MessagesIn, Operators, Sensor, State, Stream, Table, Transport,
+    Worker, WorkerHandle,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::{cases::Program, input::Deposit};
+use crate::{
+    cases::{Listener, Program},
+    input::Deposit,
+};
 
 /// The table's name.
 pub(crate) const TABLE: &str = "totals";
@@ -83,6 +89,38 @@ pub(crate) struct Plan<'a> {
     pub(crate) readers: u32,
     /// The topic that replies go to.
     pub(crate) sink: &'a str,
+    pub(crate) listener: Listener,
+}
+
+/// Adds up what it hears.
+#[derive(Default)]
+struct Listening {
+    events: bool,
+    heard: AtomicU64,
+}
+
+impl Listening {
+    fn hear(&self, more: u64) {
+        self.heard.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+impl Sensor for Listening {
+    fn wants_events(&self) -> bool {
+        self.events
+    }
+
+    fn on_messages_in(&self, messages: &MessagesIn<'_>) {
+        self.hear(messages.records as u64);
+    }
+
+    fn on_event_out(&self, event: &EventOut<'_>) {
+        self.hear(u64::from(event.took.subsec_nanos()));
+    }
+
+    fn on_commit_completed(&self, commit: &CommitCompleted<'_>) {
+        self.hear(u64::from(commit.took.subsec_nanos()));
+    }
 }
 
 impl Plan<'_> {
@@ -93,6 +131,15 @@ impl Plan<'_> {
         seen: &Arc<Seen>,
     ) -> (Worker, WorkerHandle) {
         let app = App::new(self.name);
+        let sensor = |events| Listening {
+            events,
+            ..Listening::default()
+        };
+        let app = match self.listener {
+            Listener::Nobody | Listener::Reader => app,
+            Listener::Sensor => app.sensor(sensor(false)),
+            Listener::EventSensor => app.sensor(sensor(true)),
+        };
         if self.program.only_decodes() {
             return Worker::new(self.decoders(app.with_state(Arc::clone(seen))), log);
         }

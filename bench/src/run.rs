@@ -15,7 +15,7 @@ use faustus::{Settings, TokioClock, Transport, open_log};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cases::{self, Case, Program, Raw, Work},
+    cases::{self, Case, Listener, Program, Raw, Work},
     figures::Figures,
     input,
     program::{Plan, Seen, TABLE},
@@ -195,9 +195,14 @@ impl Run {
             sources: &self.sources(case),
             readers: case.shape.readers,
             sink: &self.topic("out"),
+            listener: case.listener,
         };
         let (worker, handle) = plan.worker(Arc::clone(log), seen);
-        Running::start(worker.settings(self.settings(case)), handle, case.tasks())
+        let running = Running::start(worker.settings(self.settings(case)), handle, case.tasks());
+        match case.listener {
+            Listener::Reader => running.read_each_second(),
+            _ => running,
+        }
     }
 
     fn settings(&self, case: &Case) -> Settings {

@@ -3,7 +3,7 @@
 use faustus::Guarantee;
 
 use super::{
-    Case, Place, Program, Raw, Shape, Step,
+    Case, Listener, Place, Program, Raw, Shape, Step,
     Work::{self, Append, Ask, Idle, Latency, Recover, Slow, Start},
 };
 
@@ -21,7 +21,25 @@ const BANK: Work = Work::Throughput(Program::Bank);
 /// All cases, in the order they are listed.
 pub(crate) const CASES: &[Case] = &[
     memory("agent-json", DECODE).beside(&["raw-json"]),
+    memory("agent-json-reader", DECODE)
+        .beside(&["raw-json"])
+        .heard_by(Listener::Reader),
+    memory("agent-json-sensor", DECODE)
+        .beside(&["raw-json"])
+        .heard_by(Listener::Sensor),
+    memory("agent-json-events", DECODE)
+        .beside(&["raw-json"])
+        .heard_by(Listener::EventSensor),
     memory("total", TOTAL).beside(&["raw-decode"]),
+    memory("total-reader", TOTAL)
+        .beside(&["raw-decode"])
+        .heard_by(Listener::Reader),
+    memory("total-sensor", TOTAL)
+        .beside(&["raw-decode"])
+        .heard_by(Listener::Sensor),
+    memory("total-events", TOTAL)
+        .beside(&["raw-decode"])
+        .heard_by(Listener::EventSensor),
     memory("total-eos", TOTAL)
         .beside(&["raw-decode"])
         .exactly_once(),
@@ -209,6 +227,7 @@ const fn case(name: &'static str, place: Place, work: Work) -> Case {
         work,
         guarantee: Guarantee::AtLeastOnce,
         persistent: false,
+        listener: Listener::Nobody,
         shape: Shape::USUAL,
         beside: &[],
     }
@@ -222,6 +241,11 @@ impl Case {
 
     const fn persistent(mut self) -> Self {
         self.persistent = true;
+        self
+    }
+
+    const fn heard_by(mut self, listener: Listener) -> Self {
+        self.listener = listener;
         self
     }
 

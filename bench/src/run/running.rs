@@ -19,6 +19,7 @@ pub(super) struct Running {
     pub(super) handle: WorkerHandle,
     ended: JoinHandle<faustus::Result<Ended>>,
     tasks: usize,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -29,7 +30,20 @@ impl Running {
             handle,
             ended,
             tasks,
+            reader: None,
         }
+    }
+
+    /// Has its figures read each second.
+    pub(super) fn read_each_second(mut self) -> Self {
+        let handle = self.handle.clone();
+        self.reader = Some(tokio::spawn(async move {
+            loop {
+                std::hint::black_box(handle.monitor().await);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }));
+        self
     }
 
     /// Waits until all tasks run and are as `wanted`.
@@ -58,6 +72,9 @@ impl Running {
 
     /// Ends it in order, so that all is stored.
     pub(super) async fn end(self) -> Result<()> {
+        if let Some(reader) = &self.reader {
+            reader.abort();
+        }
         self.handle.shutdown();
         let ended = self.ended.await?.map_err(told)?;
         ensure!(ended == Ended::Drained, "the worker was cut off");

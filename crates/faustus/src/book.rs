@@ -17,6 +17,7 @@ chapters! {
     Testing: "testing.md",
     Time: "time.md",
     Asking: "asking.md",
+    Sensors: "sensors.md",
     Mistakes: "mistakes.md",
     Settings: "settings.md",
     ComingFromFaust: "coming-from-faust.md",

@@ -4,8 +4,10 @@
 //! revoke or a loss means is decided here; how tasks end is the threads' business. A thread that does
 //! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
 
+mod member;
 mod requests;
 
+use member::Membership;
 pub(crate) use requests::{Answer, Answers, Request};
 
 use std::{
@@ -25,7 +27,7 @@ use super::{
     askers::Askers,
     background::Background,
     committer::{Committer, Measures},
-    leader::{Leadership, leader_sub_topology},
+    leader::Leadership,
     meters::Meters,
     outputs::TopicIndex,
     ownership::Ownership,
@@ -42,7 +44,7 @@ use crate::{
     Error, ErrorKind, Guarantee, Result, Settings,
     ask::{LateReplies, Replies, late_replies},
     client::Client,
-    membership::{Assigned, Group, GroupDriver, GroupEvent, MemberConfig, TaskId, classic_group},
+    membership::{Assigned, Group, GroupEvent, TaskId, classic_group},
     table::TableReader,
 };
 
@@ -228,58 +230,6 @@ fn open_tables(def: &AppDef, plan: &Plan, routes: &Arc<Routes>) {
             routes: Arc::clone(routes),
             home,
         });
-    }
-}
-
-/// The member of the group, which runs on its own.
-struct Membership {
-    /// Dropped with a worker that is cancelled: it is no member any more.
-    alive: oneshot::Sender<()>,
-    driven: Spawned,
-}
-
-impl Membership {
-    fn start(driver: GroupDriver, spawn: &dyn Spawn) -> Self {
-        let (alive, cancelled) = oneshot::channel::<()>();
-        let member = move || -> LocalFuture<()> {
-            Box::pin(async move {
-                tokio::select! {
-                    () = driver.run() => {}
-                    _ = cancelled => {}
-                }
-            })
-        };
-        let driven = spawn.thread("faustus-group", Box::new(member));
-        Self { alive, driven }
-    }
-
-    async fn end(self) {
-        drop(self.alive);
-        self.driven.ended().await;
-    }
-}
-
-impl Environment {
-    fn member(&self, def: &AppDef, plan: &Plan) -> MemberConfig {
-        let mut subs = plan.membership();
-        if def.background.needs_leader() {
-            subs.push(leader_sub_topology(&def.name));
-            subs.sort_by(|a, b| a.name.cmp(&b.name));
-        }
-        let mut member = MemberConfig::new(&*def.name, subs);
-        let drain = self.settings.drain_timeout;
-        member.instance.clone_from(&self.settings.instance);
-        member.session_timeout = self.settings.session_timeout;
-        // A revoke takes the drain, as long again for the last epoch, and perhaps for hooks.
-        let hooks = u32::from(def.background.has_partition_hooks());
-        member.revoke_timeout = drain * (3 + hooks);
-        // A member hears of a rebalance with its next heartbeat; if the group did not wait that
-        // long, each newcomer would cost all others their tasks.
-        let heartbeat = member.session_timeout / 3;
-        member.rebalance_timeout =
-            heartbeat + member.revoke_timeout + member.commit_timeout + drain;
-        member.lease_margin = member.lease_margin.min(member.session_timeout / 4);
-        member
     }
 }
 

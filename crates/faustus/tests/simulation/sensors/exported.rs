@@ -50,7 +50,7 @@ mod prometheus {
             assert_eq!(series(&text, "faustus_epoch_duration_seconds_sum"), [sum]);
             let (count, last) = (
                 monitor.epochs.whole.count(),
-                "faustus_epoch_duration_seconds_bucket{le=\"+Inf\",app=\"counter\"}",
+                "faustus_epoch_duration_seconds_bucket{app=\"counter\",le=\"+Inf\"}",
             );
             assert_eq!(series(&text, last), [format!("{last} {count}")]);
             assert!(text.ends_with("# EOF\n"));

@@ -4,6 +4,7 @@
 //! is started with it.
 
 mod background;
+mod several;
 
 use std::{fmt, sync::Arc};
 

@@ -74,6 +74,7 @@ mod near;
 mod offload;
 mod open;
 mod outside;
+mod pattern;
 mod policy;
 mod record;
 mod runtime;
@@ -132,6 +133,7 @@ pub use monitor::{
 pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};
 pub use outside::AppStream;
+pub use pattern::TopicPattern;
 pub use policy::{FailurePolicy, Verdict};
 pub use record::{Field, Record};
 pub use runtime::{Ended, LaneState, LaneStatus, TaskState, TaskStatus};

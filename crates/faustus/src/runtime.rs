@@ -1,6 +1,7 @@
 //! How an application runs: from the log through lanes and back to the log.
 //!
-//! - [`topology`] describes, [`mistakes`] looks for what is wrong, [`plan`] checks and prepares, [`worker`] decides what runs where;
+//! - [`topology`] describes, [`mistakes`] looks for what is wrong, [`plan`] checks and prepares, with what
+//!   [`patterns`] find, [`worker`] decides what runs where;
 //! - [`recovery`] makes a task ready, a [`thread`] runs it: [`task`], [`lane`], [`shard`];
 //! - [`retirement`] and [`slots`] are the machines that keep order and undo, [`outputs`] gathers sends;
 //! - a [`dead_letter`] takes the place of what failed, [`status`] tells people how all of it is, and
@@ -27,6 +28,7 @@ mod meters;
 mod mistakes;
 mod outputs;
 mod ownership;
+mod patterns;
 mod plan;
 mod recovery;
 mod retirement;
@@ -42,6 +44,7 @@ mod stored;
 mod task;
 mod thread;
 mod topology;
+mod watch;
 mod worker;
 
 pub(crate) use background::{HookDef, PartitionsHookDef};

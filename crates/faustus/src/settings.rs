@@ -98,6 +98,9 @@ pub struct Settings {
     /// On how many brokers a topic is kept that must be made; `None`: what the brokers say. The
     /// embedded log ignores it.
     pub topic_replicas: Option<u16>,
+    /// How often topics that a [pattern](crate::App::topic_pattern) takes are looked for; each look
+    /// asks the log for the names of all its topics. Default: 30 s.
+    pub topic_refresh: Duration,
     /// Where tables are kept between starts, a directory of this worker alone; `None`: in memory,
     /// restored from their changelogs at each start. Stores that turn out to be damaged are removed and rebuilt.
     pub stores: Option<PathBuf>,
@@ -154,6 +157,7 @@ impl Default for Settings {
             create_topics: true,
             topic_partitions: 8,
             topic_replicas: None,
+            topic_refresh: Duration::from_secs(30),
             stores: None,
             store_memory: 128 << 20,
             ask_timeout: Duration::from_secs(30),

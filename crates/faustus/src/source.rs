@@ -48,10 +48,17 @@ pub(crate) struct Input<T> {
 
 impl<T> From<&Topic<T>> for Input<T> {
     fn from(topic: &Topic<T>) -> Self {
+        Self::of(&topic.shared, &topic.codec)
+    }
+}
+
+impl<T> Input<T> {
+    /// A topic, or what stands for several, with values in `codec`.
+    pub(crate) fn of(topic: &Arc<TopicShared>, codec: &Arc<dyn Codec<T>>) -> Self {
         Self {
-            topic: Arc::clone(&topic.shared),
-            decoder: Decoder::Plain(Arc::clone(&topic.codec)),
-            codec: Some(Arc::clone(&topic.codec)),
+            topic: Arc::clone(topic),
+            decoder: Decoder::Plain(Arc::clone(codec)),
+            codec: Some(Arc::clone(codec)),
             raw: true,
             owned: false,
         }
@@ -140,6 +147,18 @@ impl<T: 'static> Source<T> {
         })
     }
 
+    /// The source of one input.
+    pub(crate) fn of(input: impl FnOnce() -> Input<T> + 'static) -> Self {
+        Self {
+            inputs: vec![Box::new(move |_| input())],
+        }
+    }
+
+    /// The source of nothing.
+    pub(crate) fn empty() -> Self {
+        Self { inputs: Vec::new() }
+    }
+
     /// The topics with their decoders, for the agent that `hops` is of.
     pub(crate) fn resolve(self, hops: &mut Hops<'_>) -> Vec<Input<T>> {
         self.inputs.into_iter().map(|make| make(hops)).collect()
@@ -198,9 +217,7 @@ impl<T: 'static> Source<T> {
 impl<T: 'static> From<&Topic<T>> for Source<T> {
     fn from(topic: &Topic<T>) -> Self {
         let topic = topic.clone();
-        Self {
-            inputs: vec![Box::new(move |_| Input::from(&topic))],
-        }
+        Self::of(move || Input::from(&topic))
     }
 }
 

@@ -225,6 +225,11 @@ impl<T, R> Event<'_, T, R> {
         self.record().offset()
     }
 
+    /// The name of the topic that the record is of.
+    pub fn topic(&self) -> &str {
+        self.stream.lane.task.topic(self.event.source()).as_str()
+    }
+
     /// The number of the task's partition.
     pub fn partition(&self) -> u32 {
         self.stream.lane.task.id.partition

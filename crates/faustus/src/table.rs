@@ -6,7 +6,7 @@ mod text;
 
 pub use hooks::ChangelogEvent;
 pub(crate) use hooks::{Calls, Tell};
-pub(crate) use reading::TableReader;
+pub(crate) use reading::{Home, TableReader};
 
 use std::{
     fmt,

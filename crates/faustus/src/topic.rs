@@ -8,7 +8,8 @@ use std::{
 use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
 
 use crate::{
-    Error, MaybeKey, Nullable, Result, channel::AnyQueue, client::Client, runtime::TopicIndex,
+    Error, MaybeKey, Nullable, Result, channel::AnyQueue, client::Client, pattern::Pattern,
+    runtime::TopicIndex,
 };
 
 /// What all handles of one topic share.
@@ -26,6 +27,8 @@ pub(crate) struct TopicShared {
     pub(crate) client: OnceLock<Client>,
     /// It is no topic of the log, but a channel.
     pub(crate) channel: Option<Arc<dyn AnyQueue>>,
+    /// It stands for all topics that this takes.
+    pub(crate) pattern: Option<Pattern>,
 }
 
 impl TopicShared {
@@ -38,7 +41,13 @@ impl TopicShared {
             max_bytes: OnceLock::new(),
             client: OnceLock::new(),
             channel: None,
+            pattern: None,
         }
+    }
+
+    /// Whether it is a topic, and neither a channel nor a pattern.
+    pub(crate) fn is_in_log(&self) -> bool {
+        self.channel.is_none() && self.pattern.is_none()
     }
 
     /// The partition of `key`; records without one are spread by `spread`.

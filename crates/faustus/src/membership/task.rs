@@ -1,6 +1,6 @@
 //! What is assigned: tasks, and the sub-topologies that they are partitions of.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use faustus_core::TopicName;
 
@@ -49,8 +49,10 @@ impl fmt::Debug for TaskId {
 pub struct SubTopology {
     /// Its name, the same in all members that know it.
     pub name: Arc<str>,
-    /// The source topics that its tasks read, all with `partitions` partitions.
+    /// The source topics that its tasks read, with `partitions` partitions if nothing else is said.
     pub topics: Vec<TopicName>,
+    /// Those of them that have fewer, with their numbers: further tasks do not read them.
+    pub smaller: BTreeMap<TopicName, u32>,
     /// How many tasks it has.
     pub partitions: u32,
     /// Whether its tasks have tables, so that a standby replica is worth keeping.
@@ -58,6 +60,12 @@ pub struct SubTopology {
 }
 
 impl SubTopology {
+    /// Whether its task of this partition reads `topic`.
+    #[must_use]
+    pub fn reads(&self, topic: &TopicName, partition: u32) -> bool {
+        self.topics.contains(topic) && self.smaller.get(topic).is_none_or(|n| partition < *n)
+    }
+
     /// Its tasks in order.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         (0..self.partitions).map(|partition| TaskId::new(Arc::clone(&self.name), partition))

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faustus_core::{TopicPartition, murmur2};
+use faustus_core::{TopicName, TopicPartition, murmur2};
 
 use self::data::{AssignmentData, PeerData, SubscriptionData};
 use super::{Peer, RoundTasks, SubTopology, TaskId};
@@ -110,7 +110,8 @@ fn partitions_of<'a>(
     let mut partitions: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     for task in tasks {
         for sub in subtopologies.iter().filter(|s| s.name == task.subtopology) {
-            for topic in &sub.topics {
+            let read = |topic: &&TopicName| sub.reads(topic, task.partition);
+            for topic in sub.topics.iter().filter(read) {
                 partitions
                     .entry(topic.as_str())
                     .or_default()

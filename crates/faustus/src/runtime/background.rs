@@ -182,6 +182,11 @@ impl Background {
         self.services.start(&self.def.background.services).await
     }
 
+    /// Tasks read what this plan says.
+    pub(crate) fn go_by(&mut self, plan: &Arc<Plan>) {
+        self.plan = Arc::clone(plan);
+    }
+
     pub(crate) fn start_jobs(&mut self) {
         self.jobs = Some(Jobs::start(&self.def.background.jobs, &self.context));
     }

@@ -10,6 +10,7 @@
 //! begins no new work, then waits a bounded time for ticks that run, then drops them.
 
 use std::{
+    collections::BTreeMap,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
@@ -36,6 +37,7 @@ pub(crate) fn leader_sub_topology(app: &str) -> SubTopology {
     SubTopology {
         name: name.as_str().into(),
         topics: vec![name.as_str().into()],
+        smaller: BTreeMap::default(),
         partitions: 1,
         stateful: false,
     }

@@ -25,6 +25,7 @@ impl AppDef {
         found.extend(self.wrong_names());
         found.extend(self.names_given_twice());
         found.extend(self.colliding_topics());
+        found.extend(self.patterns_named_as_topics());
         found.extend(self.agents.iter().flat_map(|agent| self.wrong_agent(agent)));
         found.extend(self.own_topics_used());
         found.extend(self.background.mistakes());
@@ -141,6 +142,18 @@ impl AppDef {
         each.collect()
     }
 
+    /// Repartition topics could not tell them apart.
+    fn patterns_named_as_topics(&self) -> Vec<String> {
+        let patterns = self.topics.iter().filter(|topic| topic.pattern.is_some());
+        let named = patterns.map(|topic| topic.name.as_str());
+        let others = self.topics.iter().filter(|topic| topic.pattern.is_none());
+        let others: BTreeSet<&str> = others.map(|topic| topic.name.as_str()).collect();
+        let each = named.filter(|name| others.contains(name)).map(|name| {
+            format!("a topic and a pattern are both named {name:?}: give the pattern another name")
+        });
+        each.collect()
+    }
+
     fn wrong_agent(&self, agent: &AgentDef) -> Vec<String> {
         let mut found = Vec::new();
         let (name, topic) = (&agent.name, |index: TopicIndex| {
@@ -182,8 +195,39 @@ impl AppDef {
                     topic(source)
                 ));
             }
+            found.extend(self.taken_back(agent, source));
         }
         found
+    }
+
+    /// What a pattern takes that its agent, or the one it is grouped for, sends.
+    fn taken_back(&self, agent: &AgentDef, source: TopicIndex) -> Vec<String> {
+        let Some(pattern) = self.pattern(source) else {
+            return Vec::new();
+        };
+        let topic = |index: TopicIndex| &self.topics[index as usize];
+        let brings = |to: &TopicIndex| self.repartitions.contains(to) && agent.outputs.contains(to);
+        let fed = self
+            .agents
+            .iter()
+            .filter(|fed| fed.sources.iter().any(brings));
+        let sent = std::iter::once(agent).chain(fed).flat_map(|agent| {
+            let to = agent.outputs.iter().collect::<BTreeSet<_>>().into_iter();
+            to.map(move |&to| (&agent.name, to))
+        });
+        let back = sent.filter(|(_, to)| {
+            let taken = topic(*to).is_in_log() && self.takes(pattern, topic(*to).name.as_str());
+            taken && !agent.sources.contains(to)
+        });
+        let each = back.map(|(name, to)| {
+            format!(
+                "agent {name} sends to topic {}, which its pattern {} takes: what it sends would come back for \
+                 ever; make the pattern narrower, or give that topic another name",
+                topic(to).name,
+                topic(source).name
+            )
+        });
+        each.collect()
     }
 
     /// Topics that the application makes, empties and compacts as it needs, used as if they were others.

@@ -4,7 +4,11 @@
 //! there is one. If somebody else makes topics meanwhile, it is thought over before anything is made
 //! that follows from them; what was made by then stays.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use faustus_core::{
     Admin, CleanupPolicy, NewTopic, TopicConfig, TopicDescription, TopicId, TopicName,
@@ -13,6 +17,7 @@ use faustus_core::{
 
 use super::{
     outputs::TopicIndex,
+    patterns::{Matched, PlannedSource, Reads, matched, stored},
     topology::{AppDef, SubTopologyDef},
 };
 use crate::{Error, Result, Settings, membership::TaskId};
@@ -26,19 +31,59 @@ const ATTEMPTS: usize = 5;
 pub(crate) struct Plan {
     /// In the order of their names.
     pub(crate) subs: Vec<PlannedSub>,
-    /// The names of all topics, by their place in the application.
+    /// The names of all topics, and patterns, by their place in the application.
     pub(crate) topics: Vec<TopicName>,
     pub(crate) ids: HashMap<TopicName, TopicId>,
+    /// Topics that patterns take, and why they are not read.
+    pub(crate) left_out: BTreeMap<TopicName, String>,
+    /// Topics that match a pattern and that it does not take, by the pattern's name.
+    pub(crate) not_taken: BTreeMap<TopicName, Vec<TopicName>>,
+    /// Topics that patterns take and that were not there when this worker looked before.
+    pub(crate) appeared: BTreeSet<TopicName>,
+    matched: Matched,
 }
 
 /// A sub-topology with its number of tasks.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PlannedSub {
     pub(crate) def: SubTopologyDef,
     pub(crate) partitions: u32,
     pub(crate) changelogs: Vec<Changelog>,
     /// It reads channels: every worker has its one task, and no group assigns it.
     pub(crate) local: bool,
+    /// What its tasks read.
+    pub(crate) sources: Vec<PlannedSource>,
+    /// Some of it is found by patterns, and may come and go.
+    pub(crate) has_patterns: bool,
+}
+
+impl PlannedSub {
+    /// What the task of this partition reads.
+    pub(crate) fn sources_of(&self, partition: u32) -> impl Iterator<Item = &PlannedSource> {
+        // Topics that a program names are all alike; if they grew since, there is more than is known.
+        let sources = self.sources.iter();
+        sources.filter(move |source| !self.has_patterns || partition < source.partitions)
+    }
+
+    /// Whether a topic is read because a pattern found it, and for no other reason.
+    pub(crate) fn is_found(&self, topic: &TopicName) -> bool {
+        let mut found = self.sources.iter().filter(|source| source.found);
+        found.any(|source| source.topic == *topic)
+    }
+
+    /// The topics that have fewer partitions than there are tasks.
+    fn smaller(&self) -> BTreeMap<TopicName, u32> {
+        let smaller = self
+            .sources
+            .iter()
+            .filter(|s| s.partitions < self.partitions);
+        smaller.map(|s| (s.topic.clone(), s.partitions)).collect()
+    }
+
+    /// Whether the task of this partition waits until this worker has found its topics, too.
+    pub(crate) fn is_beyond(&self, partition: u32) -> bool {
+        self.has_patterns && partition >= self.partitions
+    }
 }
 
 /// The changelog topic of a table.
@@ -59,12 +104,19 @@ impl Plan {
     pub(crate) async fn make(def: &AppDef, settings: &Settings, admin: &dyn Admin) -> Result<Self> {
         let subs = def.sub_topologies();
         let topics: Vec<TopicName> = def.topics.iter().map(|topic| topic.name.clone()).collect();
+        let named: Vec<TopicName> = def.log_topics().map(|topic| topic.name.clone()).collect();
         let changelogs: Vec<TopicName> = (0..def.tables.len())
             .map(|table| def.changelog(table).into())
             .collect();
-        let in_log = def.log_topics().map(|topic| &topic.name);
-        let all: Vec<TopicName> = in_log.chain(&changelogs).cloned().collect();
         for _ in 0..ATTEMPTS {
+            let listed = match def.has_patterns() {
+                true => admin.list_topics().await?,
+                false => Vec::new(),
+            };
+            let not_taken = def.not_taken(&listed);
+            let matching = def.matching(listed);
+            let all = named.iter().chain(&changelogs).cloned().chain(matching);
+            let all: Vec<_> = all.collect::<BTreeSet<_>>().into_iter().collect();
             let found = describe(admin, &all).await?;
             let missing = Missing::of(def, settings, &subs, &changelogs, &found)?;
             give_hints(def, admin, &missing, &found).await;
@@ -72,13 +124,42 @@ impl Plan {
             // thought over again before anything is made that follows from it.
             if create(admin, &missing.topics).await? && create(admin, &missing.followers).await? {
                 let found = describe(admin, &all).await?;
-                return Self::settle(def, subs, topics, &changelogs, &found);
+                let plan = Self::settle(def, subs, topics, &changelogs, &found)?;
+                return Ok(Self { not_taken, ..plan });
             }
         }
         Err(Error::from(TransportError::Unavailable(format!(
             "topics of application {} come and go while it starts; start it again",
             def.name
         ))))
+    }
+
+    /// The plan for the topics that patterns find now, if those are others than before.
+    ///
+    /// # Errors
+    ///
+    /// As [`make`](Self::make).
+    pub(crate) async fn look_again(
+        &self,
+        def: &AppDef,
+        settings: &Settings,
+        admin: &dyn Admin,
+    ) -> Result<Option<Self>> {
+        let matching = def.matching(admin.list_topics().await?);
+        if matched(def, &describe(admin, &matching).await?) == self.matched {
+            return Ok(None);
+        }
+        let mut next = Self::make(def, settings, admin).await?;
+        let is_new = |(topic, (id, _)): &(&TopicName, &(TopicId, u32))| {
+            let known = self
+                .matched
+                .get(*topic)
+                .is_some_and(|(known, _)| known == id);
+            !known || self.appeared.contains(*topic)
+        };
+        let new = next.matched.iter().filter(is_new);
+        next.appeared = new.map(|(topic, _)| topic.clone()).collect();
+        Ok(Some(next))
     }
 
     fn settle(
@@ -104,16 +185,34 @@ impl Plan {
                 topic.max_bytes.get_or_init(|| max);
             }
         }
-        let mut planned = Vec::new();
+        let (mut planned, mut left_out) = (Vec::new(), BTreeMap::new());
         for sub in subs {
             let local = def.is_local(&sub);
-            let partitions = match sub.sources.first() {
-                Some(_) if local => 1,
-                Some(&source) => get(&topics[source as usize])?.partitions,
-                None => 0,
+            let reads = Reads::of(def, &sub, found, stored(&sub, changelogs, found));
+            for topic in reads.left_out {
+                let why = format!(
+                    "topic {} matches a pattern of {}, but has {} partitions where the tables of its agents have \
+                     {}: it is not read; make it anew with {3}, or read it by another agent and group_by its key",
+                    topic.name, sub.name, topic.partitions, reads.partitions
+                );
+                left_out.insert(topic.name.clone(), why);
+            }
+            let sources = reads.sources.into_iter();
+            let sources = sources.map(|(topic, read_as)| PlannedSource {
+                topic: topic.name.clone(),
+                id: topic.id,
+                partitions: topic.partitions,
+                found: read_as.iter().all(|&way| def.pattern(way).is_some()),
+                read_as,
+            });
+            let sources = match local {
+                true => def.channels_of(&sub),
+                false => sources.collect(),
             };
             let mut logs = Vec::new();
-            for &table in &sub.tables {
+            // Without partitions there is nothing yet that tables could be of.
+            let tables = sub.tables.iter().filter(|_| reads.partitions > 0);
+            for &table in tables {
                 let description = get(&changelogs[table])?;
                 logs.push(Changelog {
                     table,
@@ -123,10 +222,15 @@ impl Plan {
                 });
             }
             planned.push(PlannedSub {
+                has_patterns: sub
+                    .sources
+                    .iter()
+                    .any(|&source| def.pattern(source).is_some()),
                 def: sub,
-                partitions,
+                partitions: if local { 1 } else { reads.partitions },
                 changelogs: logs,
                 local,
+                sources,
             });
         }
         let ids = found
@@ -137,7 +241,28 @@ impl Plan {
             subs: planned,
             topics,
             ids,
+            left_out,
+            not_taken: BTreeMap::new(),
+            appeared: BTreeSet::new(),
+            matched: matched(def, found),
         })
+    }
+
+    /// The topics that are read because patterns found them.
+    pub(crate) fn found(&self) -> BTreeSet<TopicName> {
+        let sources = self.subs.iter().flat_map(|sub| &sub.sources);
+        let found = sources.filter(|source| source.found);
+        found.map(|source| source.topic.clone()).collect()
+    }
+
+    /// Whether a call failed for a topic that a pattern takes, as it is not there yet or not any more.
+    pub(crate) fn comes_and_goes(&self, error: &TransportError) -> bool {
+        let topic = match error {
+            TransportError::UnknownTopic(topic) => topic,
+            TransportError::UnknownPartition(partition) => &partition.topic,
+            _ => return false,
+        };
+        self.matched.contains_key(topic)
     }
 
     /// The sub-topology of this name.
@@ -159,12 +284,24 @@ impl Plan {
 
     /// The partitions that a task reads.
     pub(crate) fn sources(&self, task: &TaskId) -> Vec<TopicPartition> {
-        let sources = self.sub(&task.subtopology).map(|sub| &sub.def.sources);
-        let topics = sources.into_iter().flatten();
-        let partition = |&topic: &TopicIndex| {
-            TopicPartition::new(self.topics[topic as usize].clone(), task.partition)
+        let sub = self.sub(&task.subtopology).into_iter();
+        let sources = sub.flat_map(|sub| sub.sources_of(task.partition));
+        let partition =
+            |source: &PlannedSource| TopicPartition::new(source.topic.clone(), task.partition);
+        sources.map(partition).collect()
+    }
+
+    /// Those of `tasks` that read something else by `next`, and must begin anew.
+    pub(crate) fn changed(&self, next: &Self, tasks: Vec<TaskId>) -> Vec<TaskId> {
+        let reads = |plan: &Self, task: &TaskId| -> Option<Vec<(TopicName, TopicId)>> {
+            let sub = plan.sub(&task.subtopology)?;
+            let sources = sub.sources_of(task.partition);
+            let each = sources.map(|source| (source.topic.clone(), source.id));
+            (!sub.is_beyond(task.partition)).then(|| each.collect())
         };
-        topics.map(partition).collect()
+        let mut tasks = tasks;
+        tasks.retain(|task| reads(self, task) != reads(next, task));
+        tasks
     }
 
     /// The sub-topologies as members of the group know them.
@@ -172,12 +309,8 @@ impl Plan {
         let shared = self.subs.iter().filter(|sub| !sub.local);
         let each = shared.map(|sub| crate::membership::SubTopology {
             name: Arc::clone(&sub.def.name),
-            topics: sub
-                .def
-                .sources
-                .iter()
-                .map(|&topic| self.topics[topic as usize].clone())
-                .collect(),
+            topics: sub.sources.iter().map(|s| s.topic.clone()).collect(),
+            smaller: sub.smaller(),
             partitions: sub.partitions,
             stateful: !sub.def.tables.is_empty(),
         });
@@ -204,10 +337,10 @@ impl Missing {
     ) -> Result<Self> {
         let mut mistakes = def.mistakes();
         let partitions = settings.topic_partitions;
-        let counts = decide_counts(def, partitions, subs, found, &mut mistakes);
+        let counts = decide_counts(def, partitions, subs, changelogs, found, &mut mistakes);
         let (mut topics, mut followers) = (Vec::new(), Vec::new());
         for (index, topic) in def.topics.iter().enumerate() {
-            if topic.channel.is_some() || found.contains_key(&topic.name) {
+            if !topic.is_in_log() || found.contains_key(&topic.name) {
                 continue;
             }
             let mut new = NewTopic {
@@ -227,10 +360,15 @@ impl Missing {
             }
         }
         for sub in subs {
-            let partitions = sub
-                .sources
-                .first()
-                .map_or(0, |&source| counts[source as usize]);
+            let mut named = sub.sources.iter().filter(|s| def.pattern(**s).is_none());
+            let partitions = match named.next() {
+                Some(&source) => counts[source as usize],
+                None => Reads::of(def, sub, found, stored(sub, changelogs, found)).partitions,
+            };
+            if partitions == 0 {
+                // Its patterns have found nothing yet.
+                continue;
+            }
             for &table in &sub.tables {
                 let name = &changelogs[table];
                 match found.get(name) {
@@ -283,6 +421,7 @@ fn decide_counts(
     def: &AppDef,
     otherwise: u32,
     subs: &[SubTopologyDef],
+    changelogs: &[TopicName],
     found: &HashMap<TopicName, TopicDescription>,
     mistakes: &mut Vec<String>,
 ) -> Vec<u32> {
@@ -294,6 +433,14 @@ fn decide_counts(
             .or_else(|| topic.wanted.get().copied())
     };
     let mut counts: Vec<Option<u32>> = (0..def.topics.len()).map(known).collect();
+    let is_pattern = |source: &TopicIndex| def.pattern(*source).is_some();
+    for sub in subs.iter().filter(|sub| sub.sources.iter().any(is_pattern)) {
+        let reads = Reads::of(def, sub, found, stored(sub, changelogs, found));
+        let patterns = sub.sources.iter().filter(|source| is_pattern(source));
+        for &pattern in patterns {
+            counts[pattern as usize] = (reads.partitions > 0).then_some(reads.partitions);
+        }
+    }
     // A topic that must be made follows the others of its sub-topology; a repartition topic that is
     // alone there follows the topic that feeds it.
     let fed_by = |topic: TopicIndex| {
@@ -323,7 +470,8 @@ fn decide_counts(
         if round == 0 {
             let repartitions = |index: usize| def.repartitions.iter().any(|&i| i as usize == index);
             for (index, count) in counts.iter_mut().enumerate() {
-                if count.is_none() && !repartitions(index) {
+                let made = def.topics[index].pattern.is_none() && !repartitions(index);
+                if count.is_none() && made {
                     *count = Some(otherwise);
                 }
             }
@@ -334,15 +482,11 @@ fn decide_counts(
         .map(|count| count.unwrap_or(otherwise))
         .collect();
     for sub in subs {
-        let each = sub
-            .sources
-            .iter()
-            .map(|&source| (source, counts[source as usize]));
-        if sub
-            .sources
-            .iter()
-            .any(|&source| counts[source as usize] != counts[sub.sources[0] as usize])
-        {
+        let named = sub.sources.iter().filter(|source| !is_pattern(source));
+        let each = named.map(|&source| (source, counts[source as usize]));
+        let mut all = each.clone().map(|(_, count)| count);
+        let first = all.next();
+        if all.any(|count| Some(count) != first) {
             let each: Vec<_> = each
                 .map(|(source, count)| format!("{} has {count}", def.topics[source as usize].name))
                 .collect();

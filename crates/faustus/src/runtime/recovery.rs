@@ -8,13 +8,17 @@
 //! be right parks the task with the remedy. It never knows who had the task before, nor how that
 //! ended: all it needs is in the log.
 
+mod start;
 mod table;
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, future::pending, panic::AssertUnwindSafe, rc::Rc, sync::Arc,
+    time::Duration,
+};
 
 use faustus_core::{
     Clock, CommittedOffset, Coordinator, GroupError, Offset, OffsetCommit, OffsetSpec,
-    StoreProvider, Timestamp, TopicId, TopicPartition, Transport, TransportError,
+    StoreProvider, Timestamp, TopicPartition, Transport, TransportError,
 };
 use futures_util::{FutureExt, future::join_all};
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +37,8 @@ use super::{
     thread::{Outside, ReadyQueue, Running, Whole},
     topology::{AppDef, SubTopologyDef},
 };
+use start::{SourceFacts, start_of};
+
 use crate::{
     Error, ErrorKind, Result,
     channel::ChannelLog,
@@ -71,11 +77,8 @@ pub(crate) struct RecoveryContext {
 impl RecoveryContext {
     /// Sets a recovered task to work.
     pub(crate) fn run(&self, core: TaskCore, queue: &Arc<ReadyQueue>, limit: usize) -> Running {
-        let sub = self
-            .plan
-            .sub(&core.id.subtopology)
-            .map(|sub| sub.def.clone())
-            .unwrap_or_default();
+        let sub = self.plan.sub(&core.id.subtopology).cloned();
+        let sub = sub.unwrap_or_default();
         let core_channels = core.shared_channels();
         Running::new(
             &self.def,
@@ -172,8 +175,8 @@ impl RecoveryContext {
         }
     }
 
-    /// Commits the first positions of a task that never ran.
-    async fn commit_first(&self, sources: &[SourceProgress]) -> Result<()> {
+    /// Commits the first positions of sources that the task never read.
+    async fn commit_first(&self, sources: &[&SourceProgress]) -> Result<()> {
         loop {
             let Some(permit) = self.group.permit().await else {
                 return Err(Error::new(ErrorKind::Lost, "the task is no longer ours"));
@@ -206,10 +209,15 @@ impl RecoveryContext {
                 Ok(offsets) => return Ok(offsets.first().copied().unwrap_or_default()),
                 Err(error) if may_pass(&error) => {
                     tracing::warn!(%partition, %error, "the ends of a partition cannot be read yet");
+                    self.clock.sleep(AGAIN).await;
+                }
+                // Brokers may not all know of it yet; or it has gone, and the task soon begins anew.
+                Err(error) if self.plan.comes_and_goes(&error) => {
+                    tracing::warn!(%partition, %error, "a topic that a pattern found cannot be read yet");
+                    self.clock.sleep(AGAIN * 20).await;
                 }
                 Err(error) => return Err(error.into()),
             }
-            self.clock.sleep(AGAIN).await;
         }
     }
 }
@@ -231,17 +239,11 @@ pub(crate) async fn recover(
             id.subtopology
         )));
     };
-    let names = sub
-        .def
-        .sources
-        .iter()
-        .map(|&topic| context.plan.topics[topic as usize].clone());
-    let partitions: Vec<_> = names
-        .map(|topic| TopicPartition {
-            topic,
-            partition: id.partition,
-        })
-        .collect();
+    if sub.is_beyond(id.partition) {
+        // Others have found topics that this worker will find, too; then the task begins anew.
+        return pending().await;
+    }
+    let partitions = context.plan.sources(&id);
     if sub.local {
         return Ok(begin_channels(&context.def, &sub.def, partitions));
     }
@@ -279,8 +281,9 @@ pub(crate) async fn recover(
         shards.push(recovery.run(range, &mut restored).await?);
     }
     gauge.restored();
-    let fresh = committed.iter().any(Option::is_none);
+    let begun = committed.iter().any(Option::is_some);
     let mut sources = Vec::new();
+    let mut fresh = Vec::new();
     let mut stream_time = Timestamp(i64::MIN);
     for (partition, committed) in partitions.into_iter().zip(committed) {
         let (earliest, end) = tokio::try_join!(
@@ -294,14 +297,21 @@ pub(crate) async fn recover(
             earliest,
             end,
             has_state: restored > 0,
+            // A topic that a pattern finds joins what goes on.
+            joins: (begun || context.plan.appeared.contains(&partition.topic))
+                && sub.is_found(&partition.topic),
         };
         let (from, time) = start_of(&partition, &facts).map_err(Error::config)?;
         stream_time = stream_time.max(time);
+        if committed.is_none() {
+            fresh.push(sources.len());
+        }
         sources.push(SourceProgress::new(partition, from));
     }
-    if fresh && !shards.is_empty() {
+    if !fresh.is_empty() && !shards.is_empty() {
         // From here on a missing offset beside a changelog with records means that it got lost.
-        context.commit_first(&sources).await?;
+        let fresh: Vec<_> = fresh.into_iter().map(|source| &sources[source]).collect();
+        context.commit_first(&fresh).await?;
     }
     let _ = whole.set(shards.clone());
     tell_recovered(&context, &id, sub).await;
@@ -365,68 +375,6 @@ async fn tell_recovered(context: &RecoveryContext, id: &TaskId, sub: &PlannedSub
         }
     });
     join_all(waits).await;
-}
-
-/// What is known of a source when its first position is decided.
-struct SourceFacts<'a> {
-    committed: Option<&'a CommittedOffset>,
-    /// The topic's present incarnation.
-    topic: Option<TopicId>,
-    earliest: Offset,
-    end: Offset,
-    /// A table of the task has entries, in its store or its changelog.
-    has_state: bool,
-}
-
-/// Where to begin to read, and the greatest event time that is known; or why nobody can tell.
-fn start_of(
-    partition: &TopicPartition,
-    facts: &SourceFacts<'_>,
-) -> Result<(Offset, Timestamp), String> {
-    let &SourceFacts {
-        committed,
-        topic,
-        earliest,
-        end,
-        has_state,
-    } = facts;
-    let Some(committed) = committed else {
-        return if has_state {
-            Err(format!(
-                "{partition} has no committed offset, but its table has state: reading from the start would apply \
-                 events again; commit the offset to go on from, or delete the changelog and the store to begin anew"
-            ))
-        } else {
-            Ok((earliest, Timestamp(i64::MIN)))
-        };
-    };
-    let note = OffsetNote::parse(&committed.metadata);
-    if let (Some(note), Some(topic)) = (&note, topic)
-        && note.topic != topic
-    {
-        return Err(format!(
-            "topic {} was deleted and made again since offset {} was committed: \
-                 delete the group's offset of it to read the new topic from its start",
-            partition.topic, committed.offset
-        ));
-    }
-    if committed.offset < earliest {
-        return Err(format!(
-            "{partition} begins at {earliest}, but {} is next: retention deleted what was not processed; \
-             commit {earliest} to go on without it",
-            committed.offset
-        ));
-    }
-    if committed.offset > end {
-        return Err(format!(
-            "{partition} ends at {end}, but {} is next: the topic lost records; commit {end} to go on",
-            committed.offset
-        ));
-    }
-    Ok((
-        committed.offset,
-        note.map_or(Timestamp(i64::MIN), |note| note.stream_time),
-    ))
 }
 
 /// Whether a read that failed so is worth another try.

@@ -1,5 +1,7 @@
 //! Where a task begins: every small case against the rules, and what people are told.
 
+use faustus_core::TopicId;
+
 use super::*;
 use crate::runtime::epoch::EpochId;
 
@@ -41,6 +43,7 @@ fn decide(
         earliest: Offset(ends.0),
         end: Offset(ends.1),
         has_state,
+        joins: false,
     };
     start_of(&TopicPartition::new("orders", 3), &facts)
 }
@@ -48,6 +51,20 @@ fn decide(
 #[test]
 fn a_new_task_begins_at_the_earliest_record() {
     let start = decide(None, Some(TOPIC), (4, 9), false);
+    assert_eq!(start, Ok((Offset(4), NO_TIME)));
+}
+
+#[test]
+fn a_topic_that_joins_a_task_with_state_begins_at_its_earliest_record() {
+    let facts = SourceFacts {
+        committed: None,
+        topic: Some(TOPIC),
+        earliest: Offset(4),
+        end: Offset(9),
+        has_state: true,
+        joins: true,
+    };
+    let start = start_of(&TopicPartition::new("orders", 3), &facts);
     assert_eq!(start, Ok((Offset(4), NO_TIME)));
 }
 

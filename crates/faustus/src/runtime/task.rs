@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use faustus_core::{Offset, Timestamp, TopicPartition};
+use faustus_core::{Offset, Timestamp, TopicName, TopicPartition};
 
 use super::{
     beside::{Beside, Put},
@@ -61,6 +61,8 @@ pub(crate) struct TaskCore {
     pub(crate) key: TaskKey,
     /// In the order of the tables in the sub-topology.
     pub(crate) shards: Vec<Rc<dyn AnyShard>>,
+    /// The topics of its sources, in their order.
+    topics: Box<[TopicName]>,
     tracker: RefCell<Retirement>,
     /// Delivered and not yet counted as retired by `progress`, with the position after each.
     deliveries: RefCell<VecDeque<(Rc<Delivery>, Offset)>>,
@@ -139,10 +141,12 @@ impl TaskCore {
             channels,
             stream_time,
         } = beginning;
+        let topics = sources.iter().map(|source| source.partition.topic.clone());
         Self {
             id,
             key,
             shards,
+            topics: topics.collect(),
             tracker: RefCell::default(),
             deliveries: RefCell::default(),
             sources: RefCell::new(sources),
@@ -176,6 +180,11 @@ impl TaskCore {
             channels: self.channels.clone(),
             stream_time: self.stream_time(),
         }
+    }
+
+    /// The topic of one of its sources.
+    pub(crate) fn topic(&self, source: u32) -> &TopicName {
+        &self.topics[source as usize]
     }
 
     /// The shard of the table of this name.

@@ -37,6 +37,7 @@ use super::{
     epoch::{Epoch, EpochId, Outcome},
     meters::TaskGauge,
     outputs::EpochOutputs,
+    plan::Plan,
     recovery::{RecoveryContext, recover},
     sensors::Told,
     shard::{AnyShard, Look},
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     },
     /// Forget all tasks of assignments up to this one and store nothing of them.
     Drop { assignment: u64 },
+    /// Go on by this plan, in which these tasks, that were to end before, read something else.
+    Plan(Arc<Plan>, Vec<TaskId>),
     /// Pass over a record.
     Skip(TopicPartition, Offset),
     /// Let parked tasks go on.
@@ -278,6 +281,15 @@ impl WorkerThread {
                 let tasks = self.tasks.iter();
                 let old = tasks.filter(|(_, task)| task.assignment <= assignment);
                 self.forget(&old.map(|(key, _)| *key).collect());
+            }
+            Command::Plan(plan, changed) => {
+                // One that has not ended, as the thread was blocked, is not ours any more.
+                let left = self
+                    .tasks
+                    .iter()
+                    .filter(|(_, task)| changed.contains(&task.id));
+                self.forget(&left.map(|(key, _)| *key).collect());
+                self.context.recovery.plan = plan;
             }
             Command::Skip(partition, offset) => self.skip((partition, offset)),
             Command::Resume => self.resume(),

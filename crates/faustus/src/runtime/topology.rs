@@ -1,8 +1,8 @@
 //! What the application is made of, and how it is cut into sub-topologies.
 //!
 //! Agents that share a topic or a table, transitively, form a *sub-topology*: partition p of all
-//! its topics and tables is one task. The cut is pure: it looks at names alone, so that every
-//! worker of an application finds the same one.
+//! its topics and tables is one task. The cut is pure: it looks at names and patterns alone, so that
+//! every worker of an application finds the same one, whatever topics there are.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,7 +45,7 @@ pub(crate) struct AppDef {
 /// An agent without its types.
 pub(crate) struct AgentDef {
     pub(crate) name: Arc<str>,
-    /// The topics it reads, in the order of its inputs.
+    /// The topics it reads, and the patterns, in the order of its inputs.
     pub(crate) sources: Vec<TopicIndex>,
     pub(crate) concurrency: u32,
     /// Its lanes take events as they come, not by key.
@@ -68,7 +68,7 @@ pub(crate) struct SubTopologyDef {
     pub(crate) name: Arc<str>,
     /// By their place in the application.
     pub(crate) agents: Vec<usize>,
-    /// The topics that its agents read.
+    /// The topics that its agents read, and the patterns.
     pub(crate) sources: Vec<TopicIndex>,
     /// The tables that its agents write.
     pub(crate) tables: Vec<usize>,
@@ -91,7 +91,7 @@ impl AppDef {
 
     /// The topics that are in the log.
     pub(crate) fn log_topics(&self) -> impl Iterator<Item = &Arc<TopicShared>> {
-        self.topics.iter().filter(|topic| topic.channel.is_none())
+        self.topics.iter().filter(|topic| topic.is_in_log())
     }
 
     /// The channels.
@@ -131,10 +131,7 @@ impl AppDef {
         for a in 0..self.agents.len() {
             for b in a + 1..self.agents.len() {
                 let (one, other) = (&self.agents[a], &self.agents[b]);
-                let shared = one
-                    .sources
-                    .iter()
-                    .any(|topic| other.sources.contains(topic))
+                let shared = self.read_alike(one, other)
                     || one.tables.iter().any(|table| other.tables.contains(table));
                 if shared && group[a] != group[b] {
                     let (from, to) = (group[b], group[a]);
@@ -199,6 +196,23 @@ mod tests {
             .iter()
             .map(|sub| (sub.name.to_string(), sub.agents.len()))
             .collect()
+    }
+
+    #[test]
+    fn agents_stay_together_if_a_pattern_may_find_what_another_one_reads() {
+        let app = App::new("app");
+        let eu = app.topic_pattern("eu", "orders-eu-.*");
+        let all = app.topic_pattern("all", "orders-.*");
+        let clicks = app.topic_pattern("clicks", "clicks-.*");
+        let named = app.topic("clicks-1");
+        let def = app
+            .agent("all", &all, |x| x.run(nothing))
+            .agent("clicks", &clicks, |x| x.run(nothing))
+            .agent("eu", &eu, |x| x.run(nothing))
+            .agent("one", &named, |x| x.run(nothing))
+            .into_def();
+        let expected = [("all", 2), ("clicks", 2)].map(|(n, c)| (n.to_owned(), c));
+        assert_eq!(names(&def), expected);
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! revoke or a loss means is decided here; how tasks end is the threads' business. A thread that does
 //! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
 
+mod local;
 mod member;
+mod replan;
 mod requests;
 
 use member::Membership;
@@ -12,10 +14,7 @@ pub(crate) use requests::{Answer, Answers, Request};
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    future::poll_fn,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
+    sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -29,7 +28,6 @@ use super::{
     committer::{Committer, Measures},
     leader::Leadership,
     meters::Meters,
-    outputs::TopicIndex,
     ownership::Ownership,
     plan::Plan,
     recovery::RecoveryContext,
@@ -39,13 +37,16 @@ use super::{
     stored::Room,
     thread::{Command, ThreadContext, WorkerThread},
     topology::{AppDef, LocalFuture},
+    watch::Watch,
 };
+use replan::tell_changes;
+
 use crate::{
     Error, ErrorKind, Guarantee, Result, Settings,
     ask::{LateReplies, Replies, late_replies},
     client::Client,
     membership::{Assigned, Group, GroupEvent, TaskId, classic_group},
-    table::TableReader,
+    table::{Home, TableReader},
 };
 
 /// What a worker works with.
@@ -94,6 +95,7 @@ pub(crate) async fn run(
     requests: mpsc::UnboundedReceiver<Request>,
 ) -> Result<Ended> {
     let plan = Arc::new(Plan::make(&def, &env.settings, &*env.transport.admin()).await?);
+    tell_changes(&def.name, None, &plan);
     let (replies, reading) = Replies::new(
         Arc::clone(&env.transport),
         Arc::clone(&env.clock),
@@ -179,6 +181,7 @@ pub(crate) async fn run(
         assignment: 0,
         clock: Arc::clone(&env.clock),
         drain: env.settings.drain_timeout,
+        watch: env.watch(&def, &plan),
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &late).await?;
@@ -225,7 +228,10 @@ pub(crate) async fn run(
 fn open_tables(def: &AppDef, plan: &Plan, routes: &Arc<Routes>) {
     for (index, table) in def.tables.iter().enumerate() {
         let sub = plan.subs.iter().find(|sub| sub.def.tables.contains(&index));
-        let home = sub.map(|sub| (Arc::clone(&sub.def.name), sub.partitions));
+        let home = sub.map(|sub| Home {
+            subtopology: Arc::clone(&sub.def.name),
+            partitions: AtomicU32::new(sub.partitions),
+        });
         table.reader.get_or_init(|| TableReader {
             routes: Arc::clone(routes),
             home,
@@ -249,6 +255,7 @@ struct Control {
     clock: Arc<dyn Clock>,
     /// How long events in flight may take to end when their task is revoked.
     drain: Duration,
+    watch: Watch,
 }
 
 impl Control {
@@ -339,6 +346,10 @@ impl Control {
                     return Err(Error::new(ErrorKind::Lost, format!("worker thread {ended} ended unexpectedly")));
                 }
                 error = background.failed() => return Err(error),
+                plan = self.watch.next() => {
+                    self.go_by(plan, background).await;
+                    continue;
+                }
                 event = self.group.next_event() => event,
             };
             match event {
@@ -357,6 +368,8 @@ impl Control {
                     self.recovery.meters.assigned(generation, &added);
                     self.assign(&added);
                     background.assigned(&added);
+                    // What made another worker ask for a rebalance may be a new topic.
+                    self.watch.look();
                 }
                 GroupEvent::Revoked { tasks, generation } => {
                     let (led, tasks) = self.without_leader(tasks);
@@ -403,57 +416,6 @@ impl Control {
             .filter(|task| !local.contains(task))
             .cloned()
             .collect()
-    }
-
-    /// Begins, or begins again, the tasks that read channels: each worker has its own.
-    fn assign_local(&mut self) {
-        let local = self.recovery.plan.local_tasks();
-        if !local.is_empty() {
-            self.assign(&local);
-        }
-    }
-
-    /// Lets agents finish what is in their channels until `deadline`, and ends them; whether all was finished.
-    async fn stop_local(&mut self, deadline: Duration) -> bool {
-        let local = self.recovery.plan.local_tasks();
-        if local.is_empty() {
-            return true;
-        }
-        let def = Arc::clone(&self.recovery.def);
-        let read = |source: &TopicIndex| def.agents.iter().any(|a| a.sources.contains(source));
-        let channels: Vec<_> = def
-            .channels()
-            .filter(|(topic, _)| read(&topic.index))
-            .collect();
-        let patience = deadline.saturating_sub(self.clock.monotonic());
-        let mut patience = self.clock.sleep(patience);
-        let drained = poll_fn(|cx| {
-            // All at once: what leaves one may come into the next.
-            let waits = channels
-                .iter()
-                .any(|(_, queue)| queue.poll_drained(cx).is_pending());
-            if waits {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
-        });
-        let mut drained = pin!(drained);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut drained => break,
-                () = &mut patience => break,
-                Some(request) = self.requests.recv() => self.serve_request(request),
-            }
-        }
-        let finished = self.stop(&local).await;
-        for (channel, queue) in &channels {
-            if queue.waiting() > 0 {
-                tracing::error!(channel = %channel.name, values = queue.waiting(), "what is left in a channel is lost");
-            }
-        }
-        finished && channels.iter().all(|(_, queue)| queue.waiting() == 0)
     }
 
     /// Whether the leader's task is among these, and the others.

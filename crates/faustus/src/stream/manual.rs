@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use faustus_core::{Batch, Headers, Offset, RecordRef, Timestamp};
+use faustus_core::{Batch, Headers, Offset, RecordRef, Timestamp, TopicName};
 
 use super::{Event, ReplyTo, Stream, is_record, value_as_it_came, value_of, write};
 use crate::{
@@ -32,6 +32,7 @@ pub struct ManualEvent<T, R = ()> {
     batch: Batch,
     place: usize,
     number: Number,
+    topic: TopicName,
     partition: u32,
     outputs: EventOutputs,
     replies: ReplyTo<R>,
@@ -133,6 +134,7 @@ impl<T, R> Event<'_, T, R> {
             batch: batch.clone(),
             place,
             number: event.number(),
+            topic: lane.task.topic(event.source()).clone(),
             partition: lane.task.id.partition,
             outputs,
             replies: stream.replies.clone(),
@@ -162,6 +164,11 @@ impl<T, R> ManualEvent<T, R> {
     /// The record's position in its partition.
     pub fn offset(&self) -> Offset {
         self.record().offset()
+    }
+
+    /// The name of the topic that the record is of.
+    pub fn topic(&self) -> &str {
+        self.topic.as_str()
     }
 
     /// The number of the task's partition.

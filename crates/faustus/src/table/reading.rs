@@ -9,7 +9,10 @@ use std::{
     borrow::Borrow,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use faustus_core::partition_for_key;
@@ -26,8 +29,16 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct TableReader {
     pub(crate) routes: Arc<Routes>,
-    /// The sub-topology whose agents write it, and how many partitions that has.
-    pub(crate) home: Option<(Arc<str>, u32)>,
+    /// The sub-topology whose agents write it.
+    pub(crate) home: Option<Home>,
+}
+
+/// The sub-topology of a table.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) subtopology: Arc<str>,
+    /// How many partitions it has; 0 before a pattern has found the first topic.
+    pub(crate) partitions: AtomicU32,
 }
 
 /// Reading. Each call asks the threads of this worker that have the partitions, and sees of each
@@ -77,8 +88,15 @@ where
         K: Borrow<Q>,
         Q: Key + ToOwned<Owned = K> + ?Sized,
     {
-        let (_, partitions) = self.home()?;
-        let partition = partition_for_key(&key.raw(), *partitions);
+        let partitions = self.home()?.partitions.load(Ordering::Relaxed);
+        if partitions == 0 {
+            let what = format!(
+                "table {} has no partitions before its pattern finds a topic",
+                self.name
+            );
+            return Err(Error::new(ErrorKind::Unavailable, what));
+        }
+        let partition = partition_for_key(&key.raw(), partitions);
         let key = key.to_owned();
         self.look(partition, move |shard| shard.retired(&key)).await
     }
@@ -169,7 +187,7 @@ where
     ///
     /// When the worker does not run, or no agent writes the table.
     pub fn partitions(&self) -> Result<Vec<u32>> {
-        let (subtopology, _) = self.home()?;
+        let subtopology = &self.home()?.subtopology;
         Ok(self.reader()?.routes.partitions(subtopology))
     }
 
@@ -179,7 +197,7 @@ where
         partition: u32,
         see: impl FnOnce(&TypedShard<K, V>) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        let (subtopology, _) = self.home()?;
+        let subtopology = &self.home()?.subtopology;
         let task = TaskId::new(Arc::clone(subtopology), partition);
         let (to, answer) = oneshot::channel();
         let table = Arc::clone(&self.name);
@@ -212,7 +230,7 @@ where
         })
     }
 
-    fn home(&self) -> Result<&(Arc<str>, u32)> {
+    fn home(&self) -> Result<&Home> {
         self.reader()?.home.as_ref().ok_or_else(|| {
             Error::config(format!(
                 "no agent writes table {0}: add .table(&{0}) to one",

@@ -22,6 +22,7 @@ mod forbidden;
 mod leader;
 mod outage;
 mod outcomes;
+mod patterns;
 mod permissions;
 mod prefix;
 mod state;

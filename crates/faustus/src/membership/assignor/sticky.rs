@@ -32,6 +32,7 @@ use super::{
 ///     subtopologies: vec![SubTopology {
 ///         name: "orders".into(),
 ///         topics: vec!["orders".into()],
+///         smaller: Default::default(),
 ///         partitions: 8,
 ///         stateful: true,
 ///     }],

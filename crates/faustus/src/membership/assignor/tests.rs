@@ -11,6 +11,7 @@ fn sub(name: usize, partitions: u32, stateful: bool) -> SubTopology {
     SubTopology {
         name: format!("s{name}").into(),
         topics: vec![format!("t{name}").into()],
+        smaller: BTreeMap::default(),
         partitions,
         stateful,
     }

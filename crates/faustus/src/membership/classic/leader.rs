@@ -16,8 +16,9 @@ use crate::membership::{
 
 /// The assignment of each member, encoded.
 ///
-/// A sub-topology is what the leader takes it to be, or else the first member that knows it; its
-/// partition count is the largest that anybody has seen, because topics only grow.
+/// A sub-topology is what the leader takes it to be, or else the first member that knows it, with
+/// all topics that anybody has seen; its partition count is the largest that anybody has seen,
+/// because topics only grow, and what goes is noticed by all in time.
 pub(super) fn assignments(
     config: &MemberConfig,
     members: &[JoinedMember],
@@ -80,6 +81,13 @@ fn union<'a>(all: impl Iterator<Item = &'a SubTopology>) -> Vec<SubTopology> {
             .entry(Arc::clone(&sub.name))
             .or_insert_with(|| sub.clone());
         known.partitions = known.partitions.max(sub.partitions);
+        for topic in &sub.topics {
+            if !known.topics.contains(topic) {
+                known.topics.push(topic.clone());
+            }
+        }
+        let smaller = sub.smaller.iter().map(|(topic, n)| (topic.clone(), *n));
+        known.smaller.extend(smaller);
     }
     union.into_values().collect()
 }

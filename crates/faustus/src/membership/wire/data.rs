@@ -38,6 +38,8 @@ pub(super) struct SubscriptionData {
 struct SubTopologyData {
     name: String,
     topics: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    smaller: BTreeMap<String, u32>,
     partitions: u32,
     #[serde(default)]
     stateful: bool,
@@ -112,6 +114,11 @@ impl From<&SubTopology> for SubTopologyData {
         Self {
             name: sub.name.to_string(),
             topics: sub.topics.iter().map(ToString::to_string).collect(),
+            smaller: sub
+                .smaller
+                .iter()
+                .map(|(topic, n)| (topic.to_string(), *n))
+                .collect(),
             partitions: sub.partitions,
             stateful: sub.stateful,
         }
@@ -144,6 +151,11 @@ impl TryFrom<SubscriptionData> for Subscription {
             subtopologies.push(SubTopology {
                 name: sub.name.into(),
                 topics: sub.topics.into_iter().map(TopicName::from).collect(),
+                smaller: sub
+                    .smaller
+                    .into_iter()
+                    .map(|(topic, n)| (topic.into(), n))
+                    .collect(),
                 partitions: sub.partitions,
                 stateful: sub.stateful,
             });

@@ -12,13 +12,17 @@ fn tasks() -> impl Strategy<Value = BTreeSet<TaskId>> {
 fn subtopologies() -> impl Strategy<Value = Vec<SubTopology>> {
     let sub = (
         "[a-d]{1,3}",
-        prop::collection::vec("[a-z.]{1,9}", 0..3),
+        prop::collection::btree_map("[a-z.]{1,9}", prop::option::of(0..50_u32), 0..3),
         0..50_u32,
         any::<bool>(),
     );
     let sub = sub.prop_map(|(name, topics, partitions, stateful)| SubTopology {
         name: name.into(),
-        topics: topics.into_iter().map(Into::into).collect(),
+        topics: topics.keys().map(|topic| topic.as_str().into()).collect(),
+        smaller: topics
+            .into_iter()
+            .filter_map(|(topic, n)| Some((topic.into(), n?)))
+            .collect(),
         partitions,
         stateful,
     });
@@ -107,9 +111,25 @@ fn two() -> Vec<SubTopology> {
     vec![SubTopology {
         name: "bank".into(),
         topics: vec!["b".into(), "a".into()],
+        smaller: BTreeMap::default(),
         partitions: 2,
         stateful: true,
     }]
+}
+
+#[test]
+fn a_frame_names_no_partition_of_a_topic_that_has_fewer_than_there_are_tasks() {
+    let mut subtopologies = two();
+    subtopologies[0].smaller = [("a".into(), 1)].into();
+    let subscription = Subscription {
+        subtopologies,
+        owned: [TaskId::new("bank", 0), TaskId::new("bank", 1)].into(),
+        ..Subscription::default()
+    };
+    let (_, owned) = frame::read_subscription(&subscription.encode()).unwrap();
+    let partition = |topic: &str, partition| TopicPartition::new(topic, partition);
+    let expected = [partition("a", 0), partition("b", 0), partition("b", 1)];
+    assert_eq!(owned, expected);
 }
 
 #[test]

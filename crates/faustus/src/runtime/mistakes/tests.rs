@@ -83,6 +83,45 @@ fn a_name_that_cannot_be_corrected_is_told_alone() {
 }
 
 #[test]
+fn what_a_pattern_takes_of_its_own_agents_sinks_and_dead_letters_is_told() {
+    let app = App::new("app");
+    let (said, all) = (app.topic("said"), app.topic_pattern("all", ".*"));
+    let parts = ["agent x sends to topic said", "pattern all takes"];
+    check(app.agent("x", &all, |a| a.sink(&said).run(reply)), &parts);
+    let app = App::new("app");
+    let (bad, all) = (app.topic::<u32>("bad"), app.topic_pattern("all", ".*"));
+    let grouped = all.group_by_key("all", |n| *n);
+    let policy = FailurePolicy::dead_letter(&bad);
+    let app = app.agent("x", grouped, |a| a.on_failure(policy).run(nothing));
+    check(app, &["agent x sends to topic bad", "pattern all takes"]);
+    // What has another agent for its source is not taken back.
+    let app = App::new("app");
+    let (said, some) = (app.topic("said"), app.topic_pattern("some", "in-.*"));
+    let app = app.agent("x", &some, |a| a.sink(&said).run(reply));
+    assert_eq!(mistakes(app), Vec::<String>::new());
+}
+
+#[test]
+fn a_pattern_is_told_that_is_none_or_is_called_as_another_one_or_a_topic() {
+    let app = App::new("app");
+    let _ = app.topic_pattern::<u32>("orders", "orders-(eu|us");
+    check(app, &["pattern orders", "unclosed group"]);
+    let app = App::new("app");
+    let (_, _) = (
+        app.topic_pattern::<u32>("a", "a.*"),
+        app.topic_pattern::<u32>("a", "b.*"),
+    );
+    check(app, &["pattern a", "a name of its own"]);
+    let app = App::new("app");
+    let (_, _) = (app.topic_pattern::<u32>("a", "a.*"), app.topic::<u32>("a"));
+    check(app, &["both named \"a\""]);
+    let app = App::new("app");
+    let none: [&str; 0] = [];
+    let _ = app.topics::<u32>(none);
+    check(app, &["app.topics is given no names"]);
+}
+
+#[test]
 fn names_of_the_log_itself_are_refused() {
     let app = App::new("app");
     let _: Topic<u32> = app.topic("__consumer_offsets");

@@ -31,6 +31,8 @@ use crate::{
         lane::{Inbox, LaneCore, Turn},
         meters::{Meters, TaskGauge, ThreadCounts},
         outputs::TopicIndex,
+        patterns::PlannedSource,
+        plan::PlannedSub,
         task::TaskCore,
         topology::{AgentDef, AppDef, LocalFuture, SubTopologyDef},
     },
@@ -64,6 +66,8 @@ struct Source {
     place: u32,
     topic: TopicIndex,
     partition: TopicPartition,
+    /// It may come and go: a pattern found it.
+    found: bool,
     /// The position after what was delivered.
     position: Offset,
     reader: Reader,
@@ -122,7 +126,7 @@ pub(crate) struct Outside {
 impl Running {
     pub(crate) fn new(
         def: &AppDef,
-        sub: &SubTopologyDef,
+        sub: &PlannedSub,
         core: Rc<TaskCore>,
         outside: Outside,
         queue: &Arc<ReadyQueue>,
@@ -130,17 +134,21 @@ impl Running {
     ) -> Self {
         let key = core.key;
         let mut lanes = Vec::new();
-        let mut by_topic: HashMap<u32, (Vec<usize>, u32)> = HashMap::new();
+        let reads: Vec<&PlannedSource> = sub.sources_of(core.id.partition).collect();
+        // By place: the lanes that read it, and how many agents those are of.
+        let mut readers: Vec<(Vec<usize>, u32)> = vec![(Vec::new(), 0); reads.len()];
         // Lanes k of agents that write the same table take turns; agents are joined transitively.
         let mut turns: HashMap<(usize, u32), Rc<Turn>> = HashMap::new();
-        let groups = turn_groups(def, sub);
-        for ((&agent, group), place) in sub.agents.iter().zip(groups).zip(0_u16..) {
+        let groups = turn_groups(def, &sub.def);
+        for ((&agent, group), place) in sub.def.agents.iter().zip(groups).zip(0_u16..) {
             let counts = &outside.counts.agents[agent];
             let agent: &AgentDef = &def.agents[agent];
-            for &topic in &agent.sources {
-                by_topic.entry(topic).or_default().1 += 1;
+            let inputs = inputs(&reads, agent);
+            let read = |place: &usize| inputs[*place] != NO_INPUT;
+            let read: Vec<usize> = (0..reads.len()).filter(read).collect();
+            for &place in &read {
+                readers[place].1 += 1;
             }
-            let inputs = inputs(sub, agent);
             let shared = agent.unordered.then(Inbox::shared);
             for lane in 0..agent.concurrency {
                 let waker = queue.waker(Token::Lane(key, lanes.len()));
@@ -156,8 +164,8 @@ impl Running {
                 };
                 let inputs = (Rc::clone(&inputs), inbox, Arc::clone(&outside.clock));
                 let core = LaneCore::new(name, of, inputs, core, turn, (waker.clone(), watch));
-                for topic in &agent.sources {
-                    by_topic.entry(*topic).or_default().0.push(lanes.len());
+                for &place in &read {
+                    readers[place].0.push(lanes.len());
                 }
                 lanes.push(LaneSlot {
                     core,
@@ -176,23 +184,26 @@ impl Running {
             }
         }
         let progress = core.sources();
-        let each = sub.sources.iter().zip(progress.iter()).zip(0_u32..);
-        let sources = each.map(|((topic, source), place)| {
-            let waker = queue.waker(Token::Source(key, place as usize));
-            waker.wake_by_ref();
-            let (lanes, agents) = by_topic.remove(topic).unwrap_or_default();
-            Source {
-                place,
-                topic: *topic,
-                partition: source.partition.clone(),
-                position: source.cut,
-                reader: Reader::Opening(open(&outside.log, &source.partition, source.cut)),
-                lanes,
-                agents,
-                waker,
-                starved: false,
-            }
-        });
+        let each = readers.into_iter().zip(&reads).zip(progress.iter());
+        let sources = each
+            .zip(0_u32..)
+            .map(|((((lanes, agents), read), source), place)| {
+                let waker = queue.waker(Token::Source(key, place as usize));
+                waker.wake_by_ref();
+                Source {
+                    place,
+                    // What a pattern found counts as the pattern's.
+                    topic: read.read_as[0],
+                    partition: source.partition.clone(),
+                    found: read.found,
+                    position: source.cut,
+                    reader: Reader::Opening(open(&outside.log, &source.partition, source.cut)),
+                    lanes,
+                    agents,
+                    waker,
+                    starved: false,
+                }
+            });
         let sources = sources.collect();
         drop(progress);
         Self {
@@ -265,9 +276,16 @@ impl Running {
     fn source_failed(&mut self, index: usize, error: &TransportError) {
         let source = &mut self.sources[index];
         let opening = open(&self.outside.log, &source.partition, source.position);
-        if error.is_transient() {
+        let unknown = matches!(
+            error,
+            TransportError::UnknownTopic(_) | TransportError::UnknownPartition(_)
+        );
+        // Not all brokers may know a topic that was just found; one that has gone is soon left.
+        let may_come = source.found && unknown;
+        if error.is_transient() || may_come {
             tracing::warn!(partition = %source.partition, %error, "reading goes on when the log is back");
-            let pause = self.outside.clock.sleep(AGAIN);
+            let pause = if may_come { AGAIN * 20 } else { AGAIN };
+            let pause = self.outside.clock.sleep(pause);
             source.reader = Reader::Opening(Box::pin(async move {
                 pause.await;
                 opening.await
@@ -464,12 +482,16 @@ impl Running {
     }
 }
 
+/// In place of the input of an agent that does not read a source.
+const NO_INPUT: u16 = u16::MAX;
+
 /// For each source of the task, which input of the agent it is.
-fn inputs(sub: &SubTopologyDef, agent: &AgentDef) -> Rc<[u16]> {
-    let place = |topic| agent.sources.iter().position(|source| source == topic);
-    let inputs = sub.sources.iter().map(|topic| {
-        let place = place(topic).and_then(|place| u16::try_from(place).ok());
-        place.unwrap_or(u16::MAX)
+fn inputs(reads: &[&PlannedSource], agent: &AgentDef) -> Rc<[u16]> {
+    let inputs = reads.iter().map(|source| {
+        let input = source.input_of(agent);
+        input
+            .and_then(|input| u16::try_from(input).ok())
+            .unwrap_or(NO_INPUT)
     });
     inputs.collect()
 }

@@ -1,15 +1,19 @@
-//! The worker as a member of its group: how it joins, and the thread that keeps it there.
+//! The worker as a member of its group: how it joins, the thread that keeps it there, and what follows
+//! from its plan: what the group is told, and what is watched for.
+
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::Environment;
 use crate::{
-    membership::{GroupDriver, MemberConfig},
+    membership::{GroupDriver, MemberConfig, SubTopology},
     runtime::{
         leader::leader_sub_topology,
         plan::Plan,
         spawn::{Spawn, Spawned},
         topology::{AppDef, LocalFuture},
+        watch::Watch,
     },
 };
 
@@ -42,19 +46,21 @@ impl Membership {
 }
 
 impl Environment {
+    pub(super) fn watch(&self, def: &Arc<AppDef>, plan: &Arc<Plan>) -> Watch {
+        let admin = self.transport.admin();
+        Watch::start(def, plan, admin, &self.clock, &self.spawn, &self.settings)
+    }
+
     pub(super) fn member(&self, def: &AppDef, plan: &Plan) -> MemberConfig {
-        let mut subs = plan.membership();
-        if def.background.needs_leader() {
-            subs.push(leader_sub_topology(&def.name));
-            subs.sort_by(|a, b| a.name.cmp(&b.name));
-        }
-        let mut member = MemberConfig::new(&*def.name, subs);
+        let mut member = MemberConfig::new(&*def.name, member_subs(def, plan));
         let drain = self.settings.drain_timeout;
         member.instance.clone_from(&self.settings.instance);
         member.session_timeout = self.settings.session_timeout;
-        // A revoke takes the drain, as long again for the last epoch, and perhaps for hooks.
+        // A revoke takes the drain, as long again for the last epoch, and perhaps for hooks. It may have
+        // to wait until tasks that read something else now have ended in the same way.
         let hooks = u32::from(def.background.has_partition_hooks());
-        member.revoke_timeout = drain * (3 + hooks);
+        let times = 1 + u32::from(def.has_patterns());
+        member.revoke_timeout = drain * ((2 + hooks) * times + 1);
         // A member hears of a rebalance with its next heartbeat; if the group did not wait that
         // long, each newcomer would cost all others their tasks.
         let heartbeat = member.session_timeout / 3;
@@ -63,4 +69,14 @@ impl Environment {
         member.lease_margin = member.lease_margin.min(member.session_timeout / 4);
         member
     }
+}
+
+/// What this worker can run.
+pub(super) fn member_subs(def: &AppDef, plan: &Plan) -> Vec<SubTopology> {
+    let mut subs = plan.membership();
+    if def.background.needs_leader() {
+        subs.push(leader_sub_topology(&def.name));
+        subs.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    subs
 }

@@ -190,6 +190,15 @@ pub(crate) const CATALOGUE: &[Setting] = &[
         set: |s, text| count(text, 1..=1000).map(|number| s.topic_replicas = Some(number)),
     },
     Setting {
+        name: "topic-refresh",
+        group: Group::Topics,
+        kind: Kind::Duration,
+        help: "How often topics that a pattern takes are looked for",
+        otherwise: None,
+        get: |s| Some(show_duration(s.topic_refresh)),
+        set: |s, text| duration(text, MILLISECOND..=HOUR).map(|time| s.topic_refresh = time),
+    },
+    Setting {
         name: "stores",
         group: Group::Tables,
         kind: Kind::Directory,

@@ -30,6 +30,7 @@ pub(super) fn subs(partitions: u32) -> Vec<SubTopology> {
     let sub = |name: &str, partitions, stateful| SubTopology {
         name: name.into(),
         topics: vec![name.into()],
+        smaller: BTreeMap::default(),
         partitions,
         stateful,
     };

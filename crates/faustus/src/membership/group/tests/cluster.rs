@@ -1,7 +1,7 @@
 //! A broker with members on it, the way processes would be: stopped, killed, started again.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -48,6 +48,7 @@ impl Cluster {
         let subtopology = SubTopology {
             name: "orders".into(),
             topics: vec!["orders".into()],
+            smaller: BTreeMap::default(),
             partitions: 9,
             stateful: true,
         };

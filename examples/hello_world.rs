@@ -4,6 +4,9 @@
 //! cargo run --bin hello_world
 //! ```
 //!
+//! `cargo run --bin hello_world -- greet` sends more, while it runs or while it does not, and
+//! `-- send greetings '"hello you"'` one of your own; `-- --help` tells what else there is.
+//!
 //! Its log is the directory `hello-world-data`. On Kafka (`--features kafka`, then
 //! `worker --log kafka://localhost:9092`) it may run in many terminals, which share the greetings.
 
@@ -35,6 +38,7 @@ fn app() -> App<Topic<String>> {
     app.with_state(greetings.clone())
         .agent("print", &greetings, |a| a.run(print))
         .timer("greet", secs(5), greet)
+        .command("greet", greet)
 }
 
 fn main() -> ExitCode {

@@ -5,10 +5,12 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use common::{
-    WORD_COUNT, counted, expected,
+    PATIENCE, WORD_COUNT,
+    command::{Place, Ran},
+    counted, expected,
     outside::Outside,
     program::{Output, Program},
 };
@@ -60,4 +62,84 @@ fn two_processes_of_which_one_is_killed_lose_no_word_at_least_once() {
             counted[&word]
         );
     }
+}
+
+#[test]
+fn commands_look_at_kafka_and_at_workers_of_this_machine() {
+    let broker = Cluster::start(1).unwrap();
+    let address = format!("kafka://{}", broker.bootstrap());
+    let place = Place::new();
+    let run = |arguments: &[&str]| {
+        let ran = place.run_with_input(arguments, "", &[("FAUSTUS_LOG", &address)]);
+        assert!(ran.took < PATIENCE, "{ran}");
+        ran
+    };
+    let until = |arguments: &[&str], wanted: &dyn Fn(&Ran) -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ran = run(arguments);
+            if wanted(&ran) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?} at the end: {ran}");
+        }
+    };
+    // Nothing is there yet, and a look makes nothing.
+    assert!(run(&["plan"]).ok().contains("is made"));
+    assert!(run(&["topics"]).ok().contains("missing"));
+    assert_eq!(run(&["send", "numbers", "13"]).ok(), "numbers/0@0\n");
+    assert_eq!(run(&["send", "numbers", "7"]).ok(), "numbers/0@1\n");
+    let lag = run(&["lag", "numbers", "--json"]).json();
+    assert_eq!(lag[0]["lag"], 2);
+
+    // Without a worker the next record is passed over, in the offsets.
+    assert_eq!(run(&["skip", "numbers/0@1"]).code, Some(1));
+    assert_eq!(run(&["skip", "numbers/0@0"]).code, Some(0));
+    let offsets = run(&["offsets", "numbers", "--json"]).json();
+    assert_eq!(offsets[0]["committed"], 1);
+
+    let worker = place.command(&["worker"], &[("FAUSTUS_LOG", &address)]);
+    let mut worker = Program::of(worker);
+    worker.until_worker_says("tasks assigned");
+    until(&["table", "counts", "--key", "7", "--json"], &|ran| {
+        ran.out.contains("\"value\":1")
+    });
+    assert_eq!(run(&["ask", "double", "21"]).ok(), "42\n");
+    until(&["agents"], &|ran| ran.out.contains("1 waiting"));
+
+    // With one, it is told.
+    run(&["send", "numbers", "13"]).ok();
+    until(&["agent", "double"], &|ran| ran.out.contains("parked"));
+    // What came before it is committed within a second.
+    let one_waits = |ran: &Ran| ran.json()[0]["lag"] == 1;
+    until(&["lag", "numbers", "--json"], &one_waits);
+    let lag = run(&["lag", "numbers", "--json"]).json();
+    assert!(lag[0]["lag_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(run(&["reset", "--yes"]).code, Some(1));
+    let record = format!("numbers/0@{}", lag[0]["committed"]);
+    assert_eq!(run(&["skip", &record]).code, Some(0));
+    until(&["lag"], &|ran| ran.err == "nothing waits\n");
+
+    // A worker that is not seen from here keeps its offsets to itself.
+    let hidden = [("FAUSTUS_LOG", &*address), ("XDG_RUNTIME_DIR", "/nowhere")];
+    run(&["send", "numbers", "13"]).ok();
+    until(&["agent", "double"], &|ran| ran.out.contains("parked"));
+    until(&["lag", "numbers", "--json"], &one_waits);
+    let offsets = run(&["offsets", "numbers", "--json"]).json();
+    let record = format!("numbers/0@{}", offsets[0]["committed"]);
+    let ran = place.run_with_input(&["skip", &record], "", &hidden);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.err.contains("run elsewhere"), "{ran}");
+    assert_eq!(worker.end(Signal::INT), Some(0));
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_told_in_time() {
+    let ran = Place::new().run(&["topics", "--log", "kafka://127.0.0.1:1"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.err.contains("no Kafka broker answers at 127.0.0.1:1"),
+        "{ran}"
+    );
+    assert_eq!(ran.err.lines().count(), 1);
 }

@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     AgentBuilder, AgentSpec, Json, Key, Sensor, Settings, Source, Table, Topic,
     channel::AnyQueue,
+    form::JsonForm,
     runtime::{AppDef, SensorDef, TopicIndex},
     source::Hops,
     topic::TopicShared,
@@ -43,7 +44,7 @@ use crate::{
 /// ```
 pub struct App<S = ()> {
     pub(crate) def: Arc<Mutex<AppDef>>,
-    state: S,
+    pub(crate) state: S,
 }
 
 impl App<()> {
@@ -61,11 +62,9 @@ impl App<()> {
 impl<S: Clone + Send + Sync + 'static> App<S> {
     /// A topic of JSON values. The same name gives the same topic.
     #[must_use]
-    pub fn topic<T: Serialize + DeserializeOwned>(&self, name: &str) -> Topic<T> {
-        Topic {
-            shared: self.def.lock().topic(name),
-            codec: Arc::new(Json),
-        }
+    pub fn topic<T: Serialize + DeserializeOwned + 'static>(&self, name: &str) -> Topic<T> {
+        let shared = self.def.lock().topic(name);
+        Topic::new(shared, Arc::new(Json), Some(JsonForm::new()))
     }
 
     /// The topic `<app>-<agent>` of JSON values, for an agent that only is to be sent to and asked.
@@ -77,7 +76,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// assert_eq!(topic.name(), "doubler-double");
     /// ```
     #[must_use]
-    pub fn agent_topic<T: Serialize + DeserializeOwned>(&self, agent: &str) -> Topic<T> {
+    pub fn agent_topic<T: Serialize + DeserializeOwned + 'static>(&self, agent: &str) -> Topic<T> {
         self.topic(&format!("{}-{agent}", self.name()))
     }
 
@@ -94,11 +93,9 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// let packets: Topic<Bytes> = app.topic_with("packets", Raw);
     /// ```
     #[must_use]
-    pub fn topic_with<T>(&self, name: &str, codec: impl Codec<T> + 'static) -> Topic<T> {
-        Topic {
-            shared: self.def.lock().topic(name),
-            codec: Arc::new(codec),
-        }
+    pub fn topic_with<T: 'static>(&self, name: &str, codec: impl Codec<T> + 'static) -> Topic<T> {
+        let shared = self.def.lock().topic(name);
+        Topic::new(shared, Arc::new(codec), None)
     }
 
     /// A table of keys `K` and values `V`, whose changelog is the topic `<app>-<name>-changelog`.

@@ -1,5 +1,9 @@
 //! The book's snippets, which compile and run with the documentation's tests.
 
+#[cfg(feature = "cli")]
+#[doc = include_str!("../../../docs/book/command-line.md")]
+struct CommandLine;
+
 macro_rules! chapters {
     ($($chapter:ident: $file:literal),* $(,)?) => {$(
         #[doc = include_str!(concat!("../../../docs/book/", $file))]

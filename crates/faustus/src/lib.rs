@@ -63,8 +63,17 @@ mod cli;
 mod client;
 mod clock;
 mod codec;
+#[cfg(feature = "cli")]
+mod command;
+#[cfg(feature = "cli")]
+mod control;
 mod error;
 mod failure;
+#[cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "the command line alone works without types")
+)]
+mod form;
 mod handler;
 mod key;
 mod leader;
@@ -113,6 +122,8 @@ pub use codec::Yaml;
 #[cfg(feature = "zstd")]
 pub use codec::Zstd;
 pub use codec::{Binary, Chain, Codecs, Json, JsonRecord, Nullable, Raw, Text};
+#[cfg(feature = "cli")]
+pub use command::{Arguments, CommandFn};
 pub use error::{Error, ErrorKind, Result};
 pub use failure::{FailedRecord, Failure};
 pub use faustus_core::{

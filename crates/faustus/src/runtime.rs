@@ -11,6 +11,7 @@
 //! - [`background`] is what runs beside the agents, each [`attempt`] caught: [`jobs`] when their [`schedule`] says so, on the
 //!   [`leader`] alone or everywhere, and [`services`];
 //! - [`meters`] keep what is counted and timed, [`sensors`] hear of it as it happens;
+//! - a [`visit`] is a process that sends and asks without any of this;
 //! - [`spawn`] is the seam between real threads and a test on one thread.
 
 mod askers;
@@ -44,6 +45,8 @@ mod stored;
 mod task;
 mod thread;
 mod topology;
+#[cfg(feature = "cli")]
+mod visit;
 mod watch;
 mod worker;
 
@@ -57,6 +60,8 @@ pub(crate) use leader::{Leadership, leader_topic};
 pub(crate) use meters::Durations;
 pub(crate) use meters::{Meters, TableCounts};
 pub(crate) use outputs::{EventOutputs, TopicIndex};
+#[cfg(feature = "cli")]
+pub(crate) use plan::{Plan, Preview};
 pub(crate) use retirement::Number;
 pub(crate) use routes::Routes;
 pub(crate) use schedule::{Crontab, zone};
@@ -64,6 +69,8 @@ pub(crate) use sensors::SensorDef;
 pub(crate) use services::ServiceDef;
 pub(crate) use shard::{AnyShard, Look, MakeDefault, TypedShard};
 pub(crate) use slots::{EventId, Writer};
+#[cfg(feature = "cli")]
+pub(crate) use spawn::within;
 #[cfg(feature = "testing")]
 pub(crate) use spawn::{MakeLocal, Spawned, TaskGuard};
 pub(crate) use spawn::{Spawn, Threads, here, spawn_within};
@@ -71,5 +78,7 @@ pub use status::{LaneState, LaneStatus, TaskState, TaskStatus};
 pub(crate) use stored::Stored;
 pub(crate) use thread::AgentOrder;
 pub(crate) use topology::{AgentDef, AppDef, LocalFuture};
+#[cfg(feature = "cli")]
+pub(crate) use visit::visit;
 pub use worker::Ended;
 pub(crate) use worker::{Answer, Answers, Environment, Request, run};

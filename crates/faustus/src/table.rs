@@ -21,6 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Json, Key, Result,
+    form::{Form, JsonForm, Typed},
     runtime::{AnyShard, MakeDefault, Stored, TableCounts, TypedShard},
 };
 
@@ -42,6 +43,12 @@ pub(crate) struct TableDef {
     pub(crate) reader: Arc<OnceLock<TableReader>>,
     /// What is to be called when a partition is recovered.
     pub(crate) recovered: Box<dyn Fn(u32) -> Calls + Send + Sync>,
+    /// Its keys and values without their types.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "the command line alone works without types")
+    )]
+    pub(crate) forms: Box<dyn Fn() -> [Box<dyn Form>; 2] + Send + Sync>,
     /// What is to be told of the changelog's records that a recovery reads, if anything is.
     pub(crate) read: Box<dyn Fn() -> Option<Tell> + Send + Sync>,
 }
@@ -118,12 +125,26 @@ where
         let of = table.clone();
         let recovered = move |partition| of.shared.hooks.recovered(&of, partition);
         let of = table.clone();
+        let forms = move || -> [Box<dyn Form>; 2] {
+            [
+                Box::new(Typed::<K> {
+                    codec: Arc::new(Json),
+                    json: Some(JsonForm::new()),
+                }),
+                Box::new(Typed::<V> {
+                    codec: of.values(),
+                    json: Some(JsonForm::new()),
+                }),
+            ]
+        };
+        let of = table.clone();
         let read = move || of.shared.hooks.read(Arc::new(Json), of.values());
         let def = TableDef {
             name: Arc::clone(&table.name),
             shard: Box::new(shard),
             reader: Arc::clone(&table.shared.reader),
             recovered: Box::new(recovered),
+            forms: Box::new(forms),
             read: Box::new(read),
         };
         (table, def)

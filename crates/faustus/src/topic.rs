@@ -7,8 +7,14 @@ use std::{
 
 use faustus_core::{Codec, Offset, TopicName, TopicPartition, partition_for_key};
 
+use parking_lot::Mutex;
+
 use crate::{
-    Error, MaybeKey, Nullable, Result, channel::AnyQueue, client::Client, pattern::Pattern,
+    Error, MaybeKey, Nullable, Result,
+    channel::AnyQueue,
+    client::Client,
+    form::{Form, JsonForm, Typed},
+    pattern::Pattern,
     runtime::TopicIndex,
 };
 
@@ -29,6 +35,8 @@ pub(crate) struct TopicShared {
     pub(crate) channel: Option<Arc<dyn AnyQueue>>,
     /// It stands for all topics that this takes.
     pub(crate) pattern: Option<Pattern>,
+    /// Its values as the program named them last, without their type.
+    pub(crate) form: Mutex<Option<Arc<dyn Form>>>,
 }
 
 impl TopicShared {
@@ -42,6 +50,7 @@ impl TopicShared {
             client: OnceLock::new(),
             channel: None,
             pattern: None,
+            form: Mutex::default(),
         }
     }
 
@@ -99,6 +108,27 @@ impl TopicShared {
 pub struct Topic<T> {
     pub(crate) shared: Arc<TopicShared>,
     pub(crate) codec: Arc<dyn Codec<T>>,
+    /// Its values as JSON, if they have such a form.
+    pub(crate) json: Option<JsonForm<T>>,
+}
+
+impl<T: 'static> Topic<T> {
+    /// A handle whose values are known by this codec and form from now on.
+    pub(crate) fn new(
+        shared: Arc<TopicShared>,
+        codec: Arc<dyn Codec<T>>,
+        json: Option<JsonForm<T>>,
+    ) -> Self {
+        *shared.form.lock() = Some(Arc::new(Typed {
+            codec: Arc::clone(&codec),
+            json: json.clone(),
+        }));
+        Self {
+            shared,
+            codec,
+            json,
+        }
+    }
 }
 
 impl<T> Topic<T> {
@@ -119,11 +149,11 @@ impl<T> Topic<T> {
 
     /// The same topic with values encoded by `codec`.
     #[must_use]
-    pub fn codec(self, codec: impl Codec<T> + 'static) -> Self {
-        Self {
-            codec: Arc::new(codec),
-            ..self
-        }
+    pub fn codec(self, codec: impl Codec<T> + 'static) -> Self
+    where
+        T: 'static,
+    {
+        Self::new(self.shared, Arc::new(codec), self.json)
     }
 
     /// The same topic with records that may have no value: `None` is sent and read as a *tombstone*,
@@ -153,10 +183,8 @@ impl<T> Topic<T> {
     where
         T: 'static,
     {
-        Topic {
-            shared: self.shared,
-            codec: Arc::new(Nullable(self.codec)),
-        }
+        let json = self.json.map(JsonForm::nullable);
+        Topic::new(self.shared, Arc::new(Nullable(self.codec)), json)
     }
 
     /// Sends `value` under `key` (`()` for none) **at once**: outside of any event and transaction,
@@ -233,6 +261,7 @@ impl<T> Clone for Topic<T> {
         Self {
             shared: Arc::clone(&self.shared),
             codec: Arc::clone(&self.codec),
+            json: self.json.clone(),
         }
     }
 }

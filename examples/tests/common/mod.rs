@@ -3,6 +3,7 @@
 
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod command;
 pub(crate) mod outside;
 pub(crate) mod program;
 

@@ -33,14 +33,14 @@ impl Program {
     /// Starts `program` with arguments.
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
-        for (variable, _) in std::env::vars_os() {
-            if variable.to_string_lossy().starts_with("FAUSTUS_") {
-                command.env_remove(variable);
-            }
-        }
+        command.args(arguments).env_remove("RUST_LOG");
+        without_settings(&mut command);
+        Self::of(command)
+    }
+
+    /// Starts what is to be run.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command
-            .args(arguments)
-            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -131,5 +131,14 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Takes the settings of the surroundings out of a command's environment.
+pub(crate) fn without_settings(command: &mut Command) {
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("FAUSTUS_") {
+            command.env_remove(variable);
+        }
     }
 }

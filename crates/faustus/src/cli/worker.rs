@@ -5,8 +5,10 @@ use std::{io::Write, process::ExitCode, sync::Arc};
 use clap::Args;
 use faustus_core::{Offset, TopicPartition};
 
+use super::session::{open_when_free, place};
 use crate::{
-    App, Ended, Result, TokioClock, Worker, WorkerHandle, open_log_for,
+    App, Ended, Result, Worker, WorkerHandle,
+    control::Server,
     settings::{
         SettingArgs,
         layers::{self, Resolved},
@@ -71,9 +73,14 @@ async fn run<S: Clone + Send + Sync + 'static>(
     skip: &[(TopicPartition, Offset)],
 ) -> Result<Ended> {
     let (address, settings) = (resolved.log(), resolved.settings.clone());
-    let log = open_log_for(address.expose(), Arc::new(TokioClock::real()), &settings).await?;
-    tracing::info!(app = %app.name(), log = %log.traits().name, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
-    let (worker, handle) = Worker::new(app, log);
+    let name = app.name();
+    let log = open_when_free(&address, &name, &settings).await?;
+    tracing::info!(app = %name, log = %log.traits().name, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
+    let (worker, handle) = Worker::new(app, Arc::clone(&log));
+    let serving = Server::start(place(&address, &name), &name, log, Some(handle.clone()));
+    let _serving = serving.inspect_err(|error| {
+        tracing::warn!(%error, "no control socket: the command line cannot see this worker");
+    });
     for (partition, offset) in skip {
         handle.skip(partition, *offset);
     }
@@ -106,7 +113,7 @@ fn end_on_signal(handle: WorkerHandle) -> Result<impl Future<Output = ()>> {
     })
 }
 
-fn parse_record(text: &str) -> Result<(TopicPartition, Offset), String> {
+pub(super) fn parse_record(text: &str) -> Result<(TopicPartition, Offset), String> {
     let parse = || {
         let (partition, offset) = text.rsplit_once('@')?;
         let (topic, partition) = partition.rsplit_once('/')?;

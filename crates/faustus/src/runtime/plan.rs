@@ -4,6 +4,9 @@
 //! there is one. If somebody else makes topics meanwhile, it is thought over before anything is made
 //! that follows from them; what was made by then stays.
 
+#[cfg(feature = "cli")]
+mod preview;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -21,6 +24,9 @@ use super::{
     topology::{AppDef, SubTopologyDef},
 };
 use crate::{Error, Result, Settings, membership::TaskId};
+
+#[cfg(feature = "cli")]
+pub(crate) use preview::Preview;
 
 /// How often all is thought over again as topics appear meanwhile; those of an application appear
 /// in two steps, and few others do.
@@ -118,7 +124,7 @@ impl Plan {
             let all = named.iter().chain(&changelogs).cloned().chain(matching);
             let all: Vec<_> = all.collect::<BTreeSet<_>>().into_iter().collect();
             let found = describe(admin, &all).await?;
-            let missing = Missing::of(def, settings, &subs, &changelogs, &found)?;
+            let missing = Missing::of(def, settings, &subs, &found)?;
             give_hints(def, admin, &missing, &found).await;
             // Numbers of partitions follow from topics that exist: if one turns out to, all is
             // thought over again before anything is made that follows from it.
@@ -318,6 +324,13 @@ impl Plan {
     }
 }
 
+/// The topics of the application and its changelogs.
+fn all_topics(def: &AppDef) -> Vec<TopicName> {
+    let topics = def.log_topics().map(|topic| topic.name.clone());
+    let changelogs = (0..def.tables.len()).map(|table| def.changelog(table).into());
+    topics.chain(changelogs).collect()
+}
+
 /// What is to be made.
 struct Missing {
     /// Topics that people may have made with a number of partitions of their own.
@@ -332,9 +345,29 @@ impl Missing {
         def: &AppDef,
         settings: &Settings,
         subs: &[SubTopologyDef],
-        changelogs: &[TopicName],
         found: &HashMap<TopicName, TopicDescription>,
     ) -> Result<Self> {
+        let (missing, mistakes) = Self::and_mistakes(def, settings, subs, found);
+        if mistakes.is_empty() {
+            return Ok(missing);
+        }
+        Err(Error::config(format!(
+            "application {} cannot start:\n  - {}",
+            def.name,
+            mistakes.join("\n  - ")
+        )))
+    }
+
+    fn and_mistakes(
+        def: &AppDef,
+        settings: &Settings,
+        subs: &[SubTopologyDef],
+        found: &HashMap<TopicName, TopicDescription>,
+    ) -> (Self, Vec<String>) {
+        let changelogs: Vec<TopicName> = (0..def.tables.len())
+            .map(|table| def.changelog(table).into())
+            .collect();
+        let changelogs = changelogs.as_slice();
         let mut mistakes = def.mistakes();
         let partitions = settings.topic_partitions;
         let counts = decide_counts(def, partitions, subs, changelogs, found, &mut mistakes);
@@ -390,14 +423,7 @@ impl Missing {
         if !settings.create_topics {
             mistakes.extend(topics.iter().chain(&followers).map(to_be_made));
         }
-        if mistakes.is_empty() {
-            return Ok(Self { topics, followers });
-        }
-        Err(Error::config(format!(
-            "application {} cannot start:\n  - {}",
-            def.name,
-            mistakes.join("\n  - ")
-        )))
+        (Self { topics, followers }, mistakes)
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct AppDef {
     pub(crate) problems: Vec<String>,
     /// What the program wants other than in the settings it is given.
     pub(crate) configure: Vec<Configure>,
+    /// The program's own commands.
+    #[cfg(feature = "cli")]
+    pub(crate) commands: Vec<crate::command::CommandDef>,
 }
 
 /// An agent without its types.
@@ -86,6 +89,8 @@ impl AppDef {
             repartitions: Vec::new(),
             problems: Vec::new(),
             configure: Vec::new(),
+            #[cfg(feature = "cli")]
+            commands: Vec::new(),
         }
     }
 

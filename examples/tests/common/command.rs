@@ -36,7 +36,9 @@ impl Ran {
 
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.code.map_or("none".to_owned(), |code| code.to_string());
+        let code = self
+            .code
+            .map_or_else(|| "none".to_owned(), |code| code.to_string());
         write!(f, "exit code {code}")?;
         for (name, text) in [("stdout", &self.out), ("stderr", &self.err)] {
             if !text.is_empty() {

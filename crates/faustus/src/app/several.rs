@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::App;
 use crate::{
+    form::JsonForm,
     Json, Operators, Source, Topic, TopicPattern,
     pattern::Pattern,
     runtime::{AppDef, TopicIndex},
@@ -40,7 +41,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         &self,
         names: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Source<T> {
-        self.topics_with(names, Json)
+        self.several(names, Arc::new(Json), Some(JsonForm::new()))
     }
 
     /// Several topics of values that `codec` encodes, as one source: see [`topics`](Self::topics).
@@ -50,10 +51,18 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         names: impl IntoIterator<Item = impl AsRef<str>>,
         codec: impl Codec<T> + 'static,
     ) -> Source<T> {
-        let codec: Arc<dyn Codec<T>> = Arc::new(codec);
-        let topic = |name: &str| Topic {
-            shared: self.def.lock().topic(name),
-            codec: Arc::clone(&codec),
+        self.several(names, Arc::new(codec), None)
+    }
+
+    fn several<T: 'static>(
+        &self,
+        names: impl IntoIterator<Item = impl AsRef<str>>,
+        codec: Arc<dyn Codec<T>>,
+        json: Option<JsonForm<T>>,
+    ) -> Source<T> {
+        let topic = |name: &str| {
+            let shared = self.def.lock().topic(name);
+            Topic::new(shared, Arc::clone(&codec), json.clone())
         };
         let topics: Vec<_> = names.into_iter().map(|name| topic(name.as_ref())).collect();
         let source = topics

@@ -595,14 +595,7 @@ mod tests {
             topic_replicas: Some(3),
             ..Settings::default()
         };
-        let changelogs = [TopicName::from("bank-totals-changelog")];
-        let missing = Missing::of(
-            &def,
-            &settings,
-            &def.sub_topologies(),
-            &changelogs,
-            &HashMap::new(),
-        );
+        let missing = Missing::of(&def, &settings, &def.sub_topologies(), &HashMap::new());
         let Missing { topics, followers } = missing.unwrap();
         let replicas = topics.iter().chain(&followers).map(|topic| topic.replicas);
         assert_eq!(replicas.collect::<Vec<_>>(), [Some(3), Some(3)]);

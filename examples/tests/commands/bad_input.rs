@@ -138,7 +138,7 @@ fn a_directory_without_permission_is_told() {
     }
     let place = Place::new();
     place.run(&["send", "numbers", "1"]).ok();
-    fs::set_permissions(place.log(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.log(), fs::Permissions::from_mode(0o000)).unwrap();
     let ran = place.run(&["topics"]);
     fs::set_permissions(place.log(), fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(ran.code, Some(1));

@@ -231,8 +231,8 @@ mod tests {
 
     use super::*;
 
-    fn over_the_wire(failure: Failure) -> Failure {
-        serde_json::from_slice(&serde_json::to_vec(&failure).unwrap()).unwrap()
+    fn over_the_wire(failure: impl Into<Failure>) -> Failure {
+        serde_json::from_slice(&serde_json::to_vec(&failure.into()).unwrap()).unwrap()
     }
 
     #[test]
@@ -260,32 +260,23 @@ mod tests {
             E::Full(text()),
             E::Closed,
         ] {
-            assert_eq!(E::from(over_the_wire(error.clone().into())), error);
+            assert_eq!(E::from(over_the_wire(error.clone())), error);
             let of_group = GroupError::Transport(error);
-            assert_eq!(
-                GroupError::from(over_the_wire(of_group.clone().into())),
-                of_group
-            );
+            assert_eq!(GroupError::from(over_the_wire(of_group.clone())), of_group);
         }
     }
 
     #[test]
     fn refusals_of_groups_and_records_keep_their_meaning() {
         let refused = GroupError::TopicRefused("a".into());
-        assert_eq!(
-            GroupError::from(over_the_wire(refused.clone().into())),
-            refused
-        );
+        assert_eq!(GroupError::from(over_the_wire(refused.clone())), refused);
         let refused = PublishError::Refused(vec![Refusal {
             outgoing: 1,
             record: 2,
             reason: "too long".to_owned(),
         }]);
-        assert_eq!(
-            PublishError::from(over_the_wire(refused.clone().into())),
-            refused
-        );
-        let error = Error::from(over_the_wire(Error::config("no agent").into()));
+        assert_eq!(PublishError::from(over_the_wire(refused.clone())), refused);
+        let error = Error::from(over_the_wire(Error::config("no agent")));
         assert_eq!(
             (error.kind(), error.to_string()),
             (ErrorKind::Configuration, "no agent".to_owned())

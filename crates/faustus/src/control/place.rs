@@ -173,7 +173,7 @@ mod tests {
         let address = place.claim().unwrap();
         assert_eq!(address, directory.path().join(NAME));
         fs::write(&address, "").unwrap();
-        assert_eq!(place.candidates(), [address.clone()]);
+        assert_eq!(place.candidates(), std::slice::from_ref(&address));
         assert_eq!(place.claim().unwrap(), address);
         assert!(!address.exists(), "what a dead process left is gone");
     }
@@ -183,14 +183,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let long = directory.path().join("x".repeat(120));
         fs::create_dir(&long).unwrap();
-        let place = Place::Log(long.clone());
+        let place = Place::Log(long);
         let address = place.claim().unwrap();
         assert!(
             address.as_os_str().len() <= LONGEST,
             "{}",
             address.display()
         );
-        assert_eq!(place.candidates(), [address.clone()]);
+        assert_eq!(place.candidates(), std::slice::from_ref(&address));
         assert_eq!(place.claim().unwrap(), address, "again, as after a crash");
         place.release(&address);
         assert!(place.candidates().is_empty());

@@ -1,6 +1,11 @@
 //! A log through a socket: the rules of all logs, as far as a log without members and transactions has
 //! them, and what becomes of calls when somebody goes away.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "sockets are of the real world, and so is their time"
+)]
+
 use std::{
     future::poll_fn,
     sync::Arc,

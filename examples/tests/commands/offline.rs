@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::command::Place;
+use crate::common::{PATIENCE, command::Place};
 
 /// All commands of the program.
 pub(crate) const COMMANDS: [&str; 24] = [
@@ -66,13 +66,12 @@ fn what_needs_no_log_answers_at_once() {
         &["completion", "bash"],
         &["sned"],
     ] {
-        // The first may have to be read from the disk, and others use the machine, too.
-        let times = (0..10).map(|_| place.run(arguments).took);
-        let fastest = times.min().unwrap();
-        assert!(
-            fastest < Duration::from_millis(50),
-            "{arguments:?} takes {fastest:?}"
-        );
+        // The machine may be busy with something else: it is asked until it has a moment.
+        let deadline = Instant::now() + PATIENCE;
+        let in_time = || place.run(arguments).took < Duration::from_millis(50);
+        while !in_time() {
+            assert!(Instant::now() < deadline, "{arguments:?} takes longer");
+        }
     }
     assert!(
         place.path().read_dir().unwrap().next().is_none(),

@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::App;
 use crate::{
-    form::JsonForm,
     Json, Operators, Source, Topic, TopicPattern,
+    form::JsonForm,
     pattern::Pattern,
     runtime::{AppDef, TopicIndex},
     topic::TopicShared,

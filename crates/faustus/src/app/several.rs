@@ -41,7 +41,8 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         &self,
         names: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Source<T> {
-        self.several(names, Arc::new(Json), Some(JsonForm::new()))
+        let codec: Arc<dyn Codec<T>> = Arc::new(Json);
+        self.several(names, &codec, Some(&JsonForm::new()))
     }
 
     /// Several topics of values that `codec` encodes, as one source: see [`topics`](Self::topics).
@@ -51,18 +52,19 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         names: impl IntoIterator<Item = impl AsRef<str>>,
         codec: impl Codec<T> + 'static,
     ) -> Source<T> {
-        self.several(names, Arc::new(codec), None)
+        let codec: Arc<dyn Codec<T>> = Arc::new(codec);
+        self.several(names, &codec, None)
     }
 
     fn several<T: 'static>(
         &self,
         names: impl IntoIterator<Item = impl AsRef<str>>,
-        codec: Arc<dyn Codec<T>>,
-        json: Option<JsonForm<T>>,
+        codec: &Arc<dyn Codec<T>>,
+        json: Option<&JsonForm<T>>,
     ) -> Source<T> {
         let topic = |name: &str| {
             let shared = self.def.lock().topic(name);
-            Topic::new(shared, Arc::clone(&codec), json.clone())
+            Topic::new(shared, Arc::clone(codec), json.cloned())
         };
         let topics: Vec<_> = names.into_iter().map(|name| topic(name.as_ref())).collect();
         let source = topics

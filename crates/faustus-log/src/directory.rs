@@ -15,6 +15,7 @@ mod disk;
 mod format;
 mod head;
 mod keeper;
+mod look;
 mod recover;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use crate::{
     shell::{Core, Segments, Shared},
 };
 use disk::Disk;
+pub use look::{DirectoryReader, StoredBatch, StoredPartition, StoredTopic};
 
 /// The newest chunks of all partitions together are held in memory up to about so many bytes.
 const HELD: usize = 16 * 1024 * 1024;
@@ -131,12 +133,13 @@ impl DirectoryLog {
         let path = path.as_ref().to_owned();
         fs::create_dir_all(&path).map_err(|error| disk::io_error(&path, &error))?;
         let lock = head::Lock::take(&path)?;
+        let head = head::Head::open(&path)?;
         let persist = if options.fsync {
             PersistMode::SyncData
         } else {
             PersistMode::Buffer
         };
-        let disk = Arc::new(Disk::open(&path, lock, persist, options.reserve)?);
+        let disk = Arc::new(Disk::open(&path, lock, head, persist, options.reserve)?);
         let mut broker = Broker::new(entropy(), options.log, Some(Queue::new(HELD)));
         recover::recover(&disk, &mut broker, options.fsync, options.accept_loss)?;
         #[cfg(test)]

@@ -67,10 +67,10 @@ impl Disk {
     pub(super) fn open(
         directory: &Path,
         lock: Lock,
+        head: Head,
         persist: PersistMode,
         reserve: u64,
     ) -> Result<Self, TransportError> {
-        let head = Head::open(directory)?;
         let path = directory.join("data");
         let journal = Journal::look(&path);
         let builder = Database::builder(&path)
@@ -421,7 +421,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let lock = Lock::take(path).unwrap();
-        let disk = Disk::open(path, lock, PersistMode::Buffer, 0).unwrap();
+        let disk = Disk::open(
+            path,
+            lock,
+            Head::open(path).unwrap(),
+            PersistMode::Buffer,
+            0,
+        )
+        .unwrap();
         // Some memtables, each of many more writes than fjall has room for requests.
         for number in 0..60_000 {
             let mut commit = OffsetCommit::new(TopicPartition::new("topic", number), Offset::ZERO);

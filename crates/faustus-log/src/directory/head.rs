@@ -72,10 +72,7 @@ impl Head {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(fresh);
         let mut file = options.open(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => TransportError::Corrupt(format!(
-                "{} is missing: restore the whole directory from a copy",
-                path.display()
-            )),
+            ErrorKind::NotFound => missing(&path),
             _ => io_error(&path, &error),
         })?;
         let mut bytes = Vec::new();
@@ -92,13 +89,33 @@ impl Head {
                 .and_then(|_| file.write_all(&bytes))
                 .map_err(|e| io_error(&path, &e))?;
         }
+        let mut head = Self::parse(directory, file, &bytes)?;
+        head.write(COUNT_AT + 8, &run)
+            .map_err(|e| io_error(&path, &e))?;
+        Ok(head)
+    }
+
+    /// Reads the file of a log that exists and leaves it as it is.
+    pub(super) fn look(directory: &Path) -> Result<Self, TransportError> {
+        let path = directory.join("HEAD");
+        let mut file = File::open(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => missing(&path),
+            _ => io_error(&path, &error),
+        })?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
+            .map_err(|e| io_error(&path, &e))?;
+        Self::parse(directory, file, &bytes)
+    }
+
+    fn parse(directory: &Path, file: File, bytes: &[u8]) -> Result<Self, TransportError> {
         let damaged = || {
             TransportError::Corrupt(format!(
                 "{} is damaged: restore the whole directory from a copy",
-                path.display()
+                directory.join("HEAD").display()
             ))
         };
-        let fixed: &[u8; LEN] = bytes.as_slice().try_into().map_err(|_| damaged())?;
+        let fixed: &[u8; LEN] = bytes.try_into().map_err(|_| damaged())?;
         if !fixed.starts_with(MAGIC) {
             return Err(damaged());
         }
@@ -112,14 +129,12 @@ impl Head {
         }
         let mut count = [0; 8];
         count.copy_from_slice(&fixed[16..24]);
-        let mut head = Self {
+        let run = run_id();
+        Ok(Self {
             file,
             count: u64::from_le_bytes(count),
             same_run: fixed[24..] == run && run != [0; 36],
-        };
-        head.write(COUNT_AT + 8, &run)
-            .map_err(|e| io_error(&path, &e))?;
-        Ok(head)
+        })
     }
 
     /// Notes that so many operations are written.
@@ -131,6 +146,13 @@ impl Head {
         self.file.seek(SeekFrom::Start(at))?;
         self.file.write_all(bytes)
     }
+}
+
+fn missing(path: &Path) -> TransportError {
+    TransportError::Corrupt(format!(
+        "{} is missing: restore the whole directory from a copy",
+        path.display()
+    ))
 }
 
 /// The id of this run of the machine, zeros where it has none.

@@ -1,9 +1,12 @@
 //! Making the broker of what a directory holds.
 
-use faustus_core::{Offset, TransportError};
+use faustus_core::{Offset, OffsetCommit, TopicId, TopicName, TransportError};
 
 use super::{chunk, disk::Disk, format};
-use crate::broker::{Broker, partition::Partition};
+use crate::{
+    LogOptions,
+    broker::{Broker, partition::Partition, topic::Settings},
+};
 
 /// Fills `broker` with the topics and offsets of `disk`, after a look at whether all is there.
 pub(super) fn recover(
@@ -13,37 +16,76 @@ pub(super) fn recover(
     accept_loss: bool,
 ) -> Result<(), TransportError> {
     check_counts(disk, fsync, accept_loss)?;
-    for entry in disk.scan(&[format::TOPIC]) {
-        let (key, value) = entry?;
-        let id = format::topic_of(&key).ok_or_else(|| disk.damaged(&key))?;
-        let (name, count, settings) = format::read_topic(&value, &broker.options)?;
-        let mut partitions = Vec::new();
-        for number in 0..count {
-            let start = match disk.get(&format::start_key(id, number))? {
-                None => Offset::ZERO,
-                Some(bytes) => {
-                    let bytes = bytes.as_ref().try_into();
-                    Offset(i64::from_le_bytes(bytes.map_err(|_| disk.damaged(&key))?))
-                }
-            };
-            let end = match disk.last_chunk(id, number)? {
-                None => start,
-                Some((base, bytes)) => {
-                    let damaged = || disk.damaged(&format::chunk_key(id, number, base));
-                    chunk::decode_head(base, &bytes).ok_or_else(damaged)?.next
-                }
-            };
-            partitions.push(Partition::stored(start, end.max(start)));
-        }
-        broker.restore_topic(name, id, settings, partitions);
+    let defaults = broker.options.clone();
+    for topic in topics(disk, &defaults) {
+        let topic = topic?;
+        let bounds = topic.bounds.into_iter();
+        let partitions = bounds.map(|(start, end)| Partition::stored(start, end));
+        broker.restore_topic(topic.name, topic.id, topic.settings, partitions.collect());
     }
-    for entry in disk.scan(&[format::COMMIT]) {
-        let (key, value) = entry?;
-        let (group, commit) =
-            format::read_commit(&key, &value).ok_or_else(|| disk.damaged(&key))?;
+    for commit in commits(disk) {
+        let (group, commit) = commit?;
         broker.restore_offset(&group, commit);
     }
     Ok(())
+}
+
+/// A topic as it is stored.
+pub(super) struct Found {
+    pub(super) name: TopicName,
+    pub(super) id: TopicId,
+    pub(super) settings: Settings,
+    /// The first offset and the end of each partition.
+    pub(super) bounds: Vec<(Offset, Offset)>,
+}
+
+/// All topics of `disk`.
+pub(super) fn topics(
+    disk: &Disk,
+    defaults: &LogOptions,
+) -> impl Iterator<Item = Result<Found, TransportError>> {
+    disk.scan(&[format::TOPIC]).map(|entry| {
+        let (key, value) = entry?;
+        let id = format::topic_of(&key).ok_or_else(|| disk.damaged(&key))?;
+        let (name, count, settings) = format::read_topic(&value, defaults)?;
+        let bounds = (0..count).map(|number| bounds(disk, id, number));
+        Ok(Found {
+            name,
+            id,
+            settings,
+            bounds: bounds.collect::<Result<_, _>>()?,
+        })
+    })
+}
+
+/// The first offset and the end of a partition.
+fn bounds(disk: &Disk, id: TopicId, number: u32) -> Result<(Offset, Offset), TransportError> {
+    let key = format::start_key(id, number);
+    let start = match disk.get(&key)? {
+        None => Offset::ZERO,
+        Some(bytes) => {
+            let bytes = bytes.as_ref().try_into();
+            Offset(i64::from_le_bytes(bytes.map_err(|_| disk.damaged(&key))?))
+        }
+    };
+    let end = match disk.last_chunk(id, number)? {
+        None => start,
+        Some((base, bytes)) => {
+            let damaged = || disk.damaged(&format::chunk_key(id, number, base));
+            chunk::decode_head(base, &bytes).ok_or_else(damaged)?.next
+        }
+    };
+    Ok((start, end.max(start)))
+}
+
+/// All committed offsets of `disk`, each with its group.
+pub(super) fn commits(
+    disk: &Disk,
+) -> impl Iterator<Item = Result<(String, OffsetCommit), TransportError>> {
+    disk.scan(&[format::COMMIT]).map(|entry| {
+        let (key, value) = entry?;
+        format::read_commit(&key, &value).ok_or_else(|| disk.damaged(&key))
+    })
 }
 
 /// Whether operations are missing that had been acknowledged. Without `fsync` a power loss may have

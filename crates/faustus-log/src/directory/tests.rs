@@ -1,5 +1,7 @@
 //! Tests of what a directory keeps, and of what is done when it is damaged, full or in use.
 
+mod look;
+
 use std::{
     fs, future,
     path::{Path, PathBuf},

@@ -23,9 +23,9 @@ Examples:
   faustus log bank-data table bank totals
   faustus log bank-data verify && cp -r bank-data backup
 
-Nothing in the directory is changed. A worker that runs holds its directory: ask its own program then, or stop it. With \
---json each line is an object: keys and values are JSON as they are if they are JSON, texts if they are other text, else \
-{\"base64\": …}.")]
+No record in the directory is changed. A worker that runs holds its directory: ask its own program
+then, or stop it. With --json each line is an object: keys and values are JSON as they are if they
+are JSON, texts if they are other text, else {\"base64\": …}.")]
 pub(crate) struct LogArgs {
     /// The directory of the log
     #[arg(value_name = "DIR")]

@@ -27,8 +27,9 @@ Examples:
   faustus log bank-data topics
   faustus log bank-data records orders --limit 5 --json | jq .value
 
-Data goes to standard output, all else to standard error. Exit codes: 0 done; 1 it could not be done, or something is \
-wrong with the log; 2 the command line is wrong. What a program made with Faustus can do, its own --help tells."
+Data goes to standard output, all else to standard error. Exit codes: 0 done; 1 it could not be
+done, or something is wrong with the log; 2 the command line is wrong. What a program made with
+Faustus can do, its own --help tells."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -88,8 +88,8 @@ const TAKEN: &[&str] = &[
 /// Begin a project that builds, tests and runs at once
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Makes the directory NAME with a small application: an agent, a table, a timer, a test of the whole on virtual time, and \
-settings. Its README.md says what to run. Nothing that exists is touched.")]
+Makes the directory NAME with a small application: an agent, a table, a timer, a test of the whole
+on virtual time, and settings. Its README.md says what to run. Nothing that exists is touched.")]
 pub(crate) struct NewArgs {
     /// The name of the project, its directory and its application
     #[arg(value_name = "NAME", value_parser = name)]

@@ -95,7 +95,7 @@ impl Output {
                 line(&mut out, text.trim_end())?;
             }
         }
-        out.flush().or_else(unheard)
+        out.flush().or_else(|error| unheard(&error))
     }
 
     fn table(self, columns: &[(&str, Kind)], mut rows: Vec<Vec<String>>) -> String {
@@ -182,11 +182,11 @@ fn cut(text: &str, room: usize) -> String {
 }
 
 fn line(out: &mut impl Write, text: &str) -> Result {
-    writeln!(out, "{text}").or_else(unheard)
+    writeln!(out, "{text}").or_else(|error| unheard(&error))
 }
 
 /// What a failure of standard output means.
-fn unheard(error: io::Error) -> Result {
+fn unheard(error: &io::Error) -> Result {
     match error.kind() {
         ErrorKind::BrokenPipe => Err(Failure::Unheard),
         _ => told(format!("standard output cannot be written: {error}")),

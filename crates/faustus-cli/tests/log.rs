@@ -93,13 +93,16 @@ async fn fill(log: &DirectoryLog) {
     commit(log, 1, 1).await;
 }
 
-/// A directory with a log in `data`, which nobody changes.
+/// A directory with the log `log`, which nobody changes.
 static LOG: LazyLock<TempDir> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     let log = open(&directory.path().join("log"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(fill(&log));
     drop(log);
+    // Its journal is cut to what is in it, which makes copies small.
+    let path = directory.path();
+    assert_eq!(run(path, &["log", "log", "topics"]).code, Some(0));
     directory
 });
 
@@ -173,6 +176,47 @@ fn a_commit_beyond_the_end_is_found_and_is_exit_code_1() {
     drop(log);
     let verified = run(directory.path(), &["log", "log", "verify"]);
     insta::assert_snapshot!("verify_wrong", verified.shown());
+}
+
+#[test]
+fn a_damaged_batch_is_found_and_the_ones_after_it_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let log = open(&path);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let topics = [topic("orders", 1)];
+        log.admin().create_topics(&topics).await.unwrap();
+        for value in [b"1", b"2", b"3"] {
+            publish(&log, "orders", 0, &[(b"key", Some(value))]).await;
+        }
+    });
+    drop(log);
+    let database = fjall::Database::builder(path.join("data")).open().unwrap();
+    let entries = database.keyspace("log", fjall::KeyspaceCreateOptions::default);
+    let entries = entries.unwrap();
+    // The second of the batches, whose keys begin with this letter.
+    let second = entries.prefix("c").nth(1).unwrap();
+    let (key, value) = second.into_inner().unwrap();
+    let mut value = value.to_vec();
+    *value.last_mut().unwrap() ^= 1;
+    entries.insert(key, value).unwrap();
+    drop((entries, database));
+    let verified = run(directory.path(), &["log", "log", "verify"]);
+    assert_eq!(verified.code, Some(1));
+    let said = verified.out;
+    assert!(
+        said.contains("orders/0  the records from offset 1 on"),
+        "{said}"
+    );
+    let read = verified.err;
+    assert!(
+        read.starts_with("2 records in 1 partition of 1 topic read: 1 wrong"),
+        "{read}"
+    );
+    let refused = run(directory.path(), &["log", "log", "records", "orders"]);
+    assert_eq!((refused.code, &*refused.out), (Some(1), ""));
+    assert!(refused.err.contains("are damaged"), "{}", refused.err);
 }
 
 #[test]

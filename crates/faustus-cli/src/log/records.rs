@@ -15,6 +15,7 @@ use crate::{
 /// The records of a topic
 #[derive(Args, Debug)]
 pub(super) struct RecordsArgs {
+    /// The topic's name
     topic: String,
     /// Only of this partition
     #[arg(short, long, value_name = "N")]
@@ -134,8 +135,7 @@ pub(super) fn run(opened: &Opened<'_>, args: &RecordsArgs) -> Result {
     }
     opened.output.rows(&rows, "no records are there")?;
     if more {
-        let shown = count(rows.len(), "record");
-        say(&format!("only the first {shown}: --limit N shows more"));
+        say("there are more: --limit N shows them");
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ pub(super) fn topics(opened: &Opened<'_>) -> Result {
 /// What offsets the partitions hold
 #[derive(Args, Debug)]
 pub(super) struct OffsetsArgs {
-    /// Only of this topic
+    /// Only those of this topic
     topic: Option<String>,
 }
 

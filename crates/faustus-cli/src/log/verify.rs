@@ -67,7 +67,9 @@ pub(super) fn run(opened: &Opened<'_>) -> Result {
         count(partitions, "partition"),
         count(opened.log.topics().len(), "topic")
     );
-    opened.output.rows(&findings, "")?;
+    if !findings.is_empty() {
+        opened.output.rows(&findings, "")?;
+    }
     match findings.len() {
         0 => say(&format!("{read}: nothing is wrong")),
         some => say(&format!("{read}: {some} wrong")),

@@ -219,6 +219,8 @@ impl Replies {
             ));
         };
         let answer = match reply.answer {
+            // What stands for no value is no part of the record.
+            Ok("null") => Ok(Bytes::from_static(b"null")),
             Ok(value) => Ok(bytes.slice_ref(value.as_bytes())),
             Err(error) => Err(error.into_owned()),
         };

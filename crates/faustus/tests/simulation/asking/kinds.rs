@@ -87,3 +87,26 @@ fn whichever_end_a_failure_comes_to_who_asked_hears_of_it() {
         assert_eq!(cluster.records("letters").await.len(), 1);
     });
 }
+
+/// The JSON of no value is a part of no record; the reader of replies once died of it.
+#[test]
+fn replies_of_nothing_are_replies() {
+    async fn find(mut names: Stream<String, Option<u64>>) -> faustus::Result {
+        while let Some(name) = names.next().await? {
+            name.reply((*name == "ann").then_some(7));
+        }
+        Ok(())
+    }
+    for_seeds(async |cluster, guarantee| {
+        let app = App::new("finder");
+        let names = app.agent_topic::<String>("find").partitions(1);
+        let finder = names.agent::<Option<u64>>();
+        let app = app.agent("find", &names, |a| a.run(find));
+        let worker = cluster.worker(app, settings(guarantee));
+        worker.handle().started().await.unwrap();
+        for (name, expected) in [("ann", Some(7)), ("bob", None), ("ann", Some(7))] {
+            let found = finder.ask(name, &name.to_owned()).await.unwrap();
+            assert_eq!(found, expected, "{name}");
+        }
+    });
+}

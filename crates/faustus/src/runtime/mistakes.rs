@@ -105,7 +105,7 @@ impl AppDef {
             if !TopicName::from(&*changelog).is_valid() {
                 let name = &self.tables[table].name;
                 found.push(format!(
-                    "table name {name:?}: its changelog would be the topic {changelog:?}, whose name has {VALID}{}",
+                    "table name {name:?}: its changelog would be the topic {changelog:?}, and that is no name of a topic: {VALID}{}",
                     corrected(name)
                 ));
             }

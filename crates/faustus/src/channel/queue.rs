@@ -105,6 +105,9 @@ pub(crate) trait AnyQueue: Send + Sync {
     /// All below is done for good.
     fn committed(&self, below: Offset);
 
+    /// Whether there is room.
+    fn has_room(&self) -> bool;
+
     /// Ready when there is room.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()>;
 
@@ -277,6 +280,10 @@ impl<T: Send + 'static> AnyQueue for Queue<T> {
         drop(state);
         // Whatever it takes to drop values, nobody waits for it.
         drop(done);
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting() < self.capacity()
     }
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {

@@ -287,6 +287,10 @@ impl From<LaneStatus> for Lane {
         let state = match status.state {
             LaneState::Recovering => "recovering",
             LaneState::Waiting => "waiting",
+            LaneState::WaitingForRoom(channel) => {
+                lane.reason = Some(format!("channel {channel} is full"));
+                "waiting for room"
+            }
             LaneState::InEvent {
                 partition,
                 offset,

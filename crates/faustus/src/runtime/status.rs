@@ -74,6 +74,8 @@ pub enum LaneState {
     Recovering,
     /// It waits for an event, or for its turn.
     Waiting,
+    /// It takes no event before there is room in this channel, which its events put something into.
+    WaitingForRoom(String),
     /// It has an event in hand.
     InEvent {
         /// The partition of the event's record.

@@ -460,6 +460,13 @@ impl TaskCore {
         self.feeding.any.get()
     }
 
+    /// A channel that is full and that events here put something into.
+    pub(crate) fn full_channel(&self) -> Option<String> {
+        let into = self.feeding.into.borrow();
+        let full = into.iter().find(|queue| !queue.has_room());
+        full.map(|queue| queue.name().to_owned())
+    }
+
     /// Waits for room in the channels that events put something into.
     #[cold]
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {

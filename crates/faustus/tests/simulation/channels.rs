@@ -235,7 +235,8 @@ fn an_agent_whose_channel_is_full_takes_no_more_events() {
         assert_eq!(state.numbers.len(), 6, "an event's values go in together");
         let lanes = worker.handle().agents().await.unwrap();
         let putting = lanes.iter().find(|lane| lane.agent == "put").unwrap();
-        assert_eq!((putting.taken, &putting.state), (2, &LaneState::Waiting));
+        let waits = LaneState::WaitingForRoom("numbers".to_owned());
+        assert_eq!((putting.taken, &putting.state), (2, &waits));
         drop(shut);
         cluster.settle().await;
         assert_eq!(state.seen(), [1, 2, 2, 2, 2, 2, 3, 4, 5]);

@@ -78,7 +78,10 @@ impl Running {
         match &self.parked {
             Some(parked) => LaneState::Parked(parked.reason.clone()),
             None if lane.core.is_paused() => LaneState::Paused,
-            None => LaneState::Waiting,
+            None => match self.core.full_channel() {
+                Some(channel) => LaneState::WaitingForRoom(channel),
+                None => LaneState::Waiting,
+            },
         }
     }
 

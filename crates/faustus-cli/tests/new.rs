@@ -61,17 +61,6 @@ fn a_new_project_is_one_to_cargo() {
 }
 
 #[test]
-#[ignore = "builds everything that an application needs, which takes minutes"]
-fn a_new_project_builds_and_passes_its_tests() {
-    let directory = tempfile::tempdir().unwrap();
-    let project = project(directory.path());
-    let target = checkout().join("target/new-project");
-    let target = format!("--target-dir={}", target.to_str().unwrap());
-    let tested = cargo(&project, &["test", &target]);
-    assert!(tested.contains("test result: ok. 1 passed"), "{tested}");
-}
-
-#[test]
 fn without_a_checkout_the_version_of_the_command_is_taken() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(run(directory.path(), &["new", "bank"]).code, Some(0));

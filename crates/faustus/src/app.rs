@@ -174,13 +174,10 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         self
     }
 
-    /// Changes what the program wants other than in `settings`.
+    /// What the program wants other than in settings.
     #[cfg(feature = "cli")]
-    pub(crate) fn apply_configuration(&self, settings: &mut Settings) {
-        let configure = self.def.lock().configure.clone();
-        for configure in configure {
-            configure(settings);
-        }
+    pub(crate) fn configurations(&self) -> Vec<crate::runtime::Configure> {
+        self.def.lock().configure.clone()
     }
 
     /// Has `sensor` told of what each worker of this description does.

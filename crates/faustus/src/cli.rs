@@ -7,6 +7,7 @@ mod agents;
 mod described;
 mod filter;
 mod letters;
+mod messages;
 mod models;
 mod offsets;
 mod orders;
@@ -22,13 +23,12 @@ mod user;
 mod worker;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use tracing_subscriber::EnvFilter;
 
 use crate::{App, Error, Result, runtime::AppDef, settings::SettingArgs};
 use session::{Session, Where};
@@ -109,8 +109,10 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// finished and stored; 1 an error; 2 wrong arguments or settings; 3 something was not finished in time by a
     /// worker and will be done again; 130 ended by Ctrl-C, or a worker at once by a second signal.
     ///
-    /// Data goes to standard output, messages to standard error; the variable `RUST_LOG` says which,
-    /// as in `faustus=debug`.
+    /// Data goes to standard output, messages to standard error. Those of a worker are as its settings
+    /// `log-level`, `log-format` and `log-file` say, unless the program has set a `tracing` subscriber
+    /// before, which then gets them; other commands write warnings, or what the variable `RUST_LOG` says.
+    /// `SIGHUP` has a worker read `log-level` again, and open its `log-file` anew.
     #[must_use]
     pub fn main(self) -> ExitCode {
         let (name, commands) = {
@@ -138,20 +140,19 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
             Some((command, arguments))
         });
         if let Some((command, arguments)) = own {
-            listen("warn");
+            messages::warnings();
             return code(user::run(self, command, arguments));
         }
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let command = cli
             .command
             .unwrap_or_else(|| Command::Worker(Box::default()));
-        listen(match command {
-            Command::Worker(_) => "info",
-            _ => "warn",
-        });
         match command {
             Command::Worker(args) => worker::main(self, &args),
-            command => code(run(self, command)),
+            command => {
+                messages::warnings();
+                code(run(self, command))
+            }
         }
     }
 }
@@ -188,16 +189,6 @@ fn command_line(name: &str, own: &[crate::command::CommandDef]) -> clap::Command
         line = line.subcommand(SettingArgs::<false>::augment_args(described));
     }
     line
-}
-
-/// Sends what the library has to say to standard error.
-fn listen(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    let _ = subscriber.try_init();
 }
 
 /// Why a command ended early.

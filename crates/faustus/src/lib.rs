@@ -155,7 +155,7 @@ pub use sensor::{
     SendCompleted, SendFailed, SendInitiated, Sensor, TableUse,
 };
 pub use service::{Restart, Service, ServiceBuilder, ServiceSpec};
-pub use settings::{Compression, Guarantee, LogAddress, Settings};
+pub use settings::{Compression, Guarantee, LogAddress, LogFormat, Settings};
 pub use shard::{Entry, Shard};
 pub use sink::Sink;
 pub use source::{Operators, RecordKey, Source};

@@ -77,6 +77,8 @@ pub(crate) use spawn::{Spawn, Threads, here, spawn_within};
 pub use status::{LaneState, LaneStatus, TaskState, TaskStatus};
 pub(crate) use stored::Stored;
 pub(crate) use thread::AgentOrder;
+#[cfg(feature = "cli")]
+pub(crate) use topology::Configure;
 pub(crate) use topology::{AgentDef, AppDef, LocalFuture};
 #[cfg(feature = "cli")]
 pub(crate) use visit::visit;

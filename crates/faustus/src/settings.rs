@@ -54,6 +54,17 @@ pub enum Compression {
     Zstd,
 }
 
+/// How the messages of a worker are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// Lines for people: time, level, message, fields.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
 /// Settings of a worker. [`Settings::default`] suits most.
 ///
 /// # Examples
@@ -122,6 +133,15 @@ pub struct Settings {
     /// Go on with a log in a directory that lost records it had acknowledged, with what is left of
     /// it. Default: refuse it and say what is missing.
     pub accept_loss: bool,
+    /// Which messages are written, for [`App::main`](crate::App::main): a level, and levels of parts of
+    /// the program, as in `warn,faustus::membership=debug`. Default: `info`. It and the two that follow
+    /// mean nothing to a [`Worker`](crate::Worker) that the program runs itself, whose messages go to the
+    /// program's `tracing` subscriber.
+    pub log_level: String,
+    /// How messages are written. Default: as text.
+    pub log_format: LogFormat,
+    /// The file that messages are added to; `None`: standard error.
+    pub log_file: Option<PathBuf>,
     /// Kafka: the name that brokers show in their logs and quotas. Default: `faustus`.
     pub kafka_client_id: String,
     /// Kafka: how records are compressed. Default: not at all.
@@ -166,6 +186,9 @@ impl Default for Settings {
             fsync: false,
             disk_reserve: 64 << 20,
             accept_loss: false,
+            log_level: "info".to_owned(),
+            log_format: LogFormat::Text,
+            log_file: None,
             kafka_client_id: "faustus".to_owned(),
             kafka_compression: Compression::None,
             kafka_linger: Duration::ZERO,

@@ -157,7 +157,7 @@ impl Worker {
         } = self;
         async move {
             if env.settings.worker_id.is_empty() {
-                env.settings.worker_id = format!("{:016x}", env.seed);
+                env.settings.worker_id = random_id(env.seed);
             }
             if let (None, Some(directory)) = (&env.stores, &env.settings.stores) {
                 env.stores = Some(Arc::new(open_stores(directory)?));
@@ -407,6 +407,11 @@ fn open_stores(directory: &Path) -> Result<FjallStores, StoreError> {
         }
         opened => opened,
     }
+}
+
+/// The id of a worker that is given none.
+pub(crate) fn random_id(seed: u64) -> String {
+    format!("{seed:016x}")
 }
 
 /// A number that differs at each start.

@@ -287,10 +287,10 @@ unsafe extern "C" fn on_log(
     // SAFETY: both texts are alive during the callback.
     let (facility, message) = unsafe { (text(facility), text(message)) };
     match level {
-        ..=2 => tracing::error!(target: "librdkafka", "{facility}: {message}"),
-        3..=4 => tracing::warn!(target: "librdkafka", "{facility}: {message}"),
-        5..=6 => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
-        _ => tracing::trace!(target: "librdkafka", "{facility}: {message}"),
+        ..=2 => tracing::error!(target: "librdkafka", %facility, "{message}"),
+        3..=4 => tracing::warn!(target: "librdkafka", %facility, "{message}"),
+        5..=6 => tracing::debug!(target: "librdkafka", %facility, "{message}"),
+        _ => tracing::trace!(target: "librdkafka", %facility, "{message}"),
     }
 }
 

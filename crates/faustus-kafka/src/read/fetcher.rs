@@ -302,7 +302,7 @@ impl Events for ConsumerEvents {
     fn delivered(&self, _: Delivery) {}
 
     fn error(&self, code: RDKafkaErrorCode, reason: &str) {
-        tracing::debug!("consumer: {code}: {reason}");
+        tracing::debug!(%code, error = reason, "a consumer has an error");
         if code != RDKafkaErrorCode::AllBrokersDown {
             return;
         }

@@ -423,7 +423,7 @@ impl Worker {
     /// Makes the client anew after an error that it never recovers from.
     fn renew(&mut self) {
         if let Some((code, text)) = self.client.fatal_error() {
-            tracing::warn!("the producer is made anew after {code}: {text}");
+            tracing::warn!(%code, error = %text, "the producer is made anew");
         }
         self.client.purge();
         self.wait_for_reports(PURGE_LIMIT);
@@ -434,7 +434,7 @@ impl Worker {
                 self.client = client;
             }
             // The next command tries again.
-            Err(error) => tracing::error!("no producer can be made: {error}"),
+            Err(error) => tracing::error!(%error, "no producer can be made"),
         }
     }
 }
@@ -474,7 +474,7 @@ impl Events for ProducerEvents {
     }
 
     fn error(&self, code: RDKafkaErrorCode, reason: &str) {
-        tracing::debug!("producer: {code}: {reason}");
+        tracing::debug!(%code, error = reason, "a producer has an error");
     }
 }
 

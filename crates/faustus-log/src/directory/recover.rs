@@ -103,7 +103,7 @@ fn check_counts(disk: &Disk, fsync: bool, accept_loss: bool) -> Result<(), Trans
     };
     if accept_loss || (!same_run && !fsync) {
         tracing::warn!(
-            lost,
+            operations = lost,
             "the last operations of the log are lost: it goes on without them"
         );
         return disk.accept_loss();

@@ -130,13 +130,13 @@ impl Post {
         });
         for sent in join_all(sends).await {
             if let Err(error) = sent {
-                tracing::warn!(to = %replies.partition, %error, "a reply is dropped");
+                tracing::warn!(partition = %replies.partition, %error, "a reply is dropped");
             }
         }
     }
 }
 
 fn dropped(replies: &Outgoing, why: &str) {
-    let (to, count) = (&replies.partition, replies.batch.len());
-    tracing::warn!(%to, count, "replies are dropped, whoever asked is gone: {why}");
+    let (partition, replies) = (&replies.partition, replies.batch.len());
+    tracing::warn!(%partition, replies, reason = why, "replies are dropped, whoever asked is gone");
 }

@@ -165,7 +165,9 @@ impl Replies {
         }
         match self.transport.admin().delete_topic(self.topic()).await {
             Ok(()) | Err(TransportError::UnknownTopic(_)) => {}
-            Err(error) => tracing::warn!(topic = %self.topic(), %error, "topic of replies stays"),
+            Err(error) => {
+                tracing::warn!(topic = %self.topic(), %error, "the topic of replies stays")
+            }
         }
     }
 
@@ -230,7 +232,7 @@ impl Replies {
 
     fn stray(&self, why: std::fmt::Arguments<'_>) {
         let strays = self.strays.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::debug!(topic = %self.topic(), strays, "a reply is passed over: {why}");
+        tracing::debug!(topic = %self.topic(), replies = strays, reason = %why, "a reply is passed over");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     near::did_you_mean,
     open_log_for,
     runtime::AppDef,
-    settings::{SettingArgs, layers},
+    settings::{SettingArgs, layers::Origins},
 };
 
 use super::{Stopped, output::Output};
@@ -68,7 +68,7 @@ impl Session {
         app: App<S>,
         given: &SettingArgs<false>,
     ) -> Result<Self, Stopped> {
-        let resolved = layers::read(&app, &given.0).map_err(Stopped::Wrong)?;
+        let resolved = Origins::of(&app, &given.0).read().map_err(Stopped::Wrong)?;
         Ok(Self {
             def: Arc::new(app.into_def()),
             address: resolved.log(),

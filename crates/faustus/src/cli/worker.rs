@@ -1,18 +1,27 @@
 //! `worker`: runs the agents until a signal asks for the end.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Args;
 use faustus_core::{Offset, TopicPartition};
 
-use super::session::{open_when_free, place};
+use super::{
+    Stopped, code,
+    messages::Messages,
+    session::{open_when_free, place},
+};
 use crate::{
     App, Ended, Result, Worker, WorkerHandle,
     control::Server,
     settings::{
         SettingArgs,
-        layers::{self, Resolved},
+        layers::{Origins, Resolved},
     },
+    worker::{random, random_id},
 };
 
 #[derive(Args, Debug, Default)]
@@ -35,21 +44,26 @@ pub(super) struct WorkerArgs {
 
 /// Runs a worker of `app`, or shows its settings. Gives the exit code.
 pub(super) fn main<S: Clone + Send + Sync + 'static>(app: App<S>, args: &WorkerArgs) -> ExitCode {
-    let resolved = match layers::read(&app, &args.settings.0) {
+    let origins = Origins::of(&app, &args.settings.0);
+    let mut resolved = match origins.read() {
         Ok(resolved) => resolved,
-        Err(mistakes) => {
-            let _ = writeln!(std::io::stderr(), "error: {mistakes}");
-            return ExitCode::from(2);
-        }
+        Err(mistakes) => return code(Err(Stopped::Wrong(mistakes))),
     };
     if args.show_settings {
         return show(&resolved, args.json);
     }
-    match run(app, &resolved, &args.skip) {
+    if resolved.settings.worker_id.is_empty() {
+        resolved.settings.worker_id = random_id(random());
+    }
+    let messages = match Messages::install(&resolved, origins) {
+        Ok(messages) => messages,
+        Err(mistake) => return code(Err(Stopped::Wrong(mistake))),
+    };
+    match run(app, &resolved, &args.skip, messages.clone()) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Cut) => ExitCode::from(3),
         Err(error) => {
-            tracing::error!("{error}");
+            messages.failed(&error);
             ExitCode::FAILURE
         }
     }
@@ -62,7 +76,7 @@ fn show(resolved: &Resolved, json: bool) -> ExitCode {
     } else {
         resolved.to_table()
     };
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(io::stdout(), "{text}");
     ExitCode::SUCCESS
 }
 
@@ -71,11 +85,12 @@ async fn run<S: Clone + Send + Sync + 'static>(
     app: App<S>,
     resolved: &Resolved,
     skip: &[(TopicPartition, Offset)],
+    messages: Messages,
 ) -> Result<Ended> {
     let (address, settings) = (resolved.log(), resolved.settings.clone());
     let name = app.name();
     let log = open_when_free(&address, &name, &settings).await?;
-    tracing::info!(app = %name, log = %log.traits().name, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
+    tracing::info!(app = name, worker = settings.worker_id, log = %address, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
     let (worker, handle) = Worker::new(app, Arc::clone(&log));
     let serving = Server::start(place(&address, &name), &name, log, Some(handle.clone()));
     let _serving = serving.inspect_err(|error| {
@@ -88,22 +103,32 @@ async fn run<S: Clone + Send + Sync + 'static>(
         clippy::disallowed_methods,
         reason = "a process has signals, a simulation none"
     )]
-    tokio::spawn(end_on_signal(handle)?);
+    tokio::spawn(obey_signals(handle, messages)?);
     worker.settings(settings).run().await
 }
 
-/// The first signal asks for an orderly end, the second ends the process.
-fn end_on_signal(handle: WorkerHandle) -> Result<impl Future<Output = ()>> {
+/// The first signal asks for an orderly end, the second ends the process. `SIGHUP` is for the messages,
+/// unless the terminal is gone: that asks for an end, too.
+fn obey_signals(handle: WorkerHandle, messages: Messages) -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let began_with = terminals();
     Ok(async move {
-        for asked in 0.. {
+        let mut asked = false;
+        loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {
+                    if terminals() == began_with {
+                        messages.reopen();
+                        continue;
+                    }
+                }
             }
-            if asked > 0 {
+            if std::mem::replace(&mut asked, true) {
                 #[expect(clippy::exit, reason = "the second signal means: at once")]
                 std::process::exit(130);
             }
@@ -111,6 +136,15 @@ fn end_on_signal(handle: WorkerHandle) -> Result<impl Future<Output = ()>> {
             handle.shutdown();
         }
     })
+}
+
+/// Which of standard input, output and error are a terminal that is still there.
+fn terminals() -> [bool; 3] {
+    [
+        io::stdin().is_terminal(),
+        io::stdout().is_terminal(),
+        io::stderr().is_terminal(),
+    ]
 }
 
 pub(super) fn parse_record(text: &str) -> Result<(TopicPartition, Offset), String> {

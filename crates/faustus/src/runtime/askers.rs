@@ -103,8 +103,8 @@ pub(super) fn drop_refused(replies: &mut Vec<Outgoing>, first: usize, refused: &
     for (reply, outgoing) in replies.iter_mut().zip(first..) {
         let mut of_it = refused.iter().filter(|r| r.outgoing == outgoing);
         let Some(one) = of_it.next() else { continue };
-        let (to, reason) = (&reply.partition, &one.reason);
-        tracing::warn!(%to, %reason, "a reply is dropped: the log refuses it");
+        let (partition, error) = (&reply.partition, &one.reason);
+        tracing::warn!(%partition, %error, "a reply is dropped: the log refuses it");
         let mut left = BatchBuilder::new();
         for (record, number) in reply.batch.iter().zip(0..) {
             let is_it = |r: &Refusal| (r.outgoing, r.record) == (outgoing, number);

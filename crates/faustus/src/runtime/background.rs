@@ -219,11 +219,11 @@ impl Background {
                 biased;
                 result = result => {
                     if let Err(error) = result.unwrap_or_else(|_| Err(ended())) {
-                        tracing::error!(%error, "on_shutdown hook {name} failed");
+                        tracing::error!(hook = %format_args!("on_shutdown {name}"), %error, "hook failed");
                     }
                 }
                 () = clock.sleep(left) => {
-                    tracing::warn!("on_shutdown hook {name} did not end in time and is left behind");
+                    tracing::warn!(hook = %format_args!("on_shutdown {name}"), "hook did not end in time and is left behind");
                 }
             }
         }
@@ -248,7 +248,7 @@ impl Background {
             biased;
             _ = told => {}
             () = self.context.clock.sleep(self.patience) => {
-                tracing::warn!("on_partitions_revoked hooks did not end in time; the partitions go");
+                tracing::warn!(hook = "on_partitions_revoked", "hooks did not end in time; the partitions go");
             }
         }
     }
@@ -307,11 +307,11 @@ async fn run_moves(
                 biased;
                 result = running => {
                     if let Err(error) = result {
-                        tracing::error!(%error, "{what} hook {name} failed");
+                        tracing::error!(hook = %format_args!("{what} {name}"), %error, "hook failed");
                     }
                 }
                 () = context.clock.sleep(patience) => {
-                    tracing::warn!("{what} hook {name} did not end in time and is dropped");
+                    tracing::warn!(hook = %format_args!("{what} {name}"), "hook did not end in time and is dropped");
                 }
             }
         }

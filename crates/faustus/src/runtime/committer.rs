@@ -153,7 +153,7 @@ impl Committer {
                 Err(Stop::End(outcome)) => return self.ended(outcome),
                 Err(Stop::Again(reason)) => {
                     self.askers.doubt(&epoch.replies);
-                    tracing::warn!(%reason, "epoch is tried again");
+                    tracing::warn!(error = %reason, "epoch is tried again");
                     self.measures.meters.epochs.attempts_again.add(1);
                     self.clock.sleep(AGAIN).await;
                 }

@@ -126,7 +126,7 @@ impl Jobs {
                     biased;
                     () = ended.ended() => {}
                     () = clock.sleep(left) => {
-                        tracing::warn!("{title} did not end in time and is left behind");
+                        tracing::warn!(job = title, "job did not end in time and is left behind");
                     }
                 }
                 drop(guard);
@@ -186,7 +186,7 @@ impl Job {
                 Some(Err(error)) => {
                     let ran = self.context.clock.monotonic().saturating_sub(begun);
                     let pause = pauses.after(ran);
-                    tracing::error!(task = %self.name, %error, ?pause, "task failed; it starts again after a pause");
+                    tracing::error!(job = self.title, %error, ?pause, "job failed; it starts again after a pause");
                     self.context.clock.sleep(pause).await;
                 }
             }
@@ -207,7 +207,7 @@ impl Job {
                 return;
             }
             if let Some(Err(error)) = self.attempt(AtRevoke::Finish).await {
-                tracing::error!(%error, "{} failed; it goes on when it is due again", self.title);
+                tracing::error!(job = self.title, %error, "job failed; it goes on when it is due again");
             }
             let now = self.now();
             let missed = schedule.done(now);
@@ -215,9 +215,9 @@ impl Job {
             if missed > 0 && is_time {
                 told = Some(now.monotonic);
                 tracing::warn!(
+                    job = self.title,
                     missed,
-                    "{} took longer than it has until it is due again; what it missed is left out",
-                    self.title
+                    "job took longer than it has until it is due again; what it missed is left out"
                 );
             }
         }

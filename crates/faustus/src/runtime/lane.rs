@@ -266,7 +266,7 @@ impl LaneCore {
     ) -> Poll<Option<InFlight>> {
         match note {
             Note::Skip => {
-                self.counts.skipped.add(1);
+                self.tell_skipped(event);
                 self.answer_failure(PASSED_OVER);
             }
             Note::DeadLetter(letter) => {
@@ -363,6 +363,16 @@ impl LaneCore {
         self.answer_failure(letter.error());
         self.end_event(Note::DeadLetter(letter));
         Ok(())
+    }
+
+    /// The event is passed over before its agent sees it, as was asked for or decided.
+    pub(super) fn tell_skipped(&self, event: &InFlight) {
+        self.counts.skipped.add(1);
+        let sources = self.task.sources();
+        if let Some(source) = sources.get(event.writer().source as usize) {
+            let record = format_args!("{}@{}", source.partition, event.record().offset());
+            tracing::warn!(agent = %self.agent, %record, "record is passed over");
+        }
     }
 
     /// The event in flight is done, and will be done in the same way if it comes again.

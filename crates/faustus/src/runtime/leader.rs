@@ -98,14 +98,14 @@ impl Leadership {
         self.order.send_replace(Order::Finish);
         if !self.rests_within(patience).await {
             tracing::warn!(
-                running = ?*self.running.borrow(),
+                jobs = ?*self.running.borrow(),
                 "work of the leader was not finished in time; it is dropped where it waits"
             );
             self.lose();
             // It is gone at its next step, unless that is one that blocks.
             if !self.rests_within(LOOK).await {
                 tracing::error!(
-                    running = ?*self.running.borrow(),
+                    jobs = ?*self.running.borrow(),
                     "work of the leader blocks its thread and goes on beside the next leader's"
                 );
             }

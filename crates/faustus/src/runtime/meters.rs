@@ -25,7 +25,7 @@ use crate::{
     TopicFigures, Traffic, membership::TaskId,
 };
 use gauges::Gauges;
-use rebalance::Rebalances;
+use rebalance::{Rebalances, Recovered, Whole};
 
 /// All meters of a worker.
 pub(crate) struct Meters {
@@ -242,9 +242,19 @@ impl Meters {
     }
 
     fn settle_rebalance(&self, now: Duration) {
-        if let Some(took) = self.rebalances.ended(now) {
-            self.sensors.tell(|sensor| sensor.on_rebalance_end(took));
+        let Some(Whole { took, recovered }) = self.rebalances.ended(now) else {
+            return;
+        };
+        let Recovered {
+            tasks,
+            refused,
+            records,
+            took: recovery,
+        } = recovered;
+        if tasks + refused > 0 {
+            tracing::info!(tasks, refused, records, ?recovery, "tasks run");
         }
+        self.sensors.tell(|sensor| sensor.on_rebalance_end(took));
     }
 
     /// The ends of partitions, as the log told them.

@@ -164,13 +164,13 @@ impl RecoveryContext {
             .filter(|id| !id.is_empty() && !id.starts_with(&*self.committers))
             .collect();
         for id in ids {
-            tracing::info!(%id, "a dead worker's transaction is ended");
+            tracing::info!(transaction = %id, "a dead worker's transaction is ended");
             let fenced = self
                 .transport
                 .transactional_producer(&id, TRANSACTION_TIMEOUT)
                 .await;
             if let Err(error) = fenced {
-                tracing::warn!(%id, %error, "the transaction is left to its timeout");
+                tracing::warn!(transaction = %id, %error, "the transaction is left to its timeout");
             }
         }
     }
@@ -366,11 +366,11 @@ async fn tell_recovered(context: &RecoveryContext, id: &TaskId, sub: &PlannedSub
             biased;
             called = called => match called {
                 Ok(Ok(Ok(()))) => {}
-                Ok(Ok(Err(error))) => tracing::error!(table, task = %id, %error, "on_recover failed; the task begins all the same"),
-                Ok(Err(_)) | Err(_) => tracing::error!(table, task = %id, "on_recover panicked; the task begins all the same"),
+                Ok(Ok(Err(error))) => tracing::error!(table, task = %id, hook = "on_recover", %error, "hook failed; the task begins all the same"),
+                Ok(Err(_)) | Err(_) => tracing::error!(table, task = %id, hook = "on_recover", "hook panicked; the task begins all the same"),
             },
             () = context.clock.sleep(ON_RECOVER_LIMIT) => {
-                tracing::error!(table, task = %id, "on_recover does not end and is dropped; the task begins all the same");
+                tracing::error!(table, task = %id, hook = "on_recover", "hook does not end and is dropped; the task begins all the same");
             }
         }
     });

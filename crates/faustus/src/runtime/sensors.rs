@@ -58,8 +58,8 @@ impl Slot {
         let told = catch_unwind(AssertUnwindSafe(|| tell(&*self.def.sensor)));
         told.unwrap_or_else(|panic| {
             self.out.store(true, Ordering::Relaxed);
-            let (sensor, panic) = (self.def.name, panicked(&*panic));
-            tracing::error!(sensor, %panic, "a sensor panicked: it is taken out, and hears nothing any more");
+            let (sensor, error) = (self.def.name, panicked(&*panic));
+            tracing::error!(sensor, %error, "sensor panicked: it is taken out, and hears nothing any more");
             R::default()
         })
     }

@@ -129,7 +129,7 @@ impl Services {
                     .map_err(|error| error.context(format!("service {} cannot start", def.name)))?,
                 Err(_) => return Err(Error::config(format!("service {} ended", def.name))),
             }
-            tracing::debug!(service = %def.name, "started");
+            tracing::debug!(service = %def.name, "service started");
         }
         Ok(())
     }
@@ -161,9 +161,9 @@ impl Services {
             let _ = stop.send(());
             tokio::select! {
                 biased;
-                () = ended.ended() => tracing::debug!(service = %name, "stopped"),
+                () = ended.ended() => tracing::debug!(service = %name, "service stopped"),
                 () = self.context.clock.sleep(left) => {
-                    tracing::warn!("service {name} did not stop in time and is left behind");
+                    tracing::warn!(service = %name, "service did not stop in time and is left behind");
                 }
             }
             drop(guard);

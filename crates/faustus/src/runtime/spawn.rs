@@ -134,7 +134,7 @@ impl Spawn for Threads {
             .name(name.to_owned())
             .spawn(work)
         {
-            tracing::error!(%error, name, "a thread cannot be started");
+            tracing::error!(thread = name, %error, "a thread cannot be started");
         }
         spawned
     }

@@ -18,7 +18,7 @@ mod running;
 
 pub(crate) use agenda::{Touch, Touched};
 pub(crate) use ready::{ReadyQueue, Token};
-pub(crate) use running::{AgentOrder, Outside, Parked, Running, panicked};
+pub(crate) use running::{AgentOrder, Outside, Parked, RESUME, Running, panicked};
 
 use std::{
     cell::{OnceCell, RefCell},

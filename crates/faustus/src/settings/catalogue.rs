@@ -37,6 +37,7 @@ pub(crate) enum Group {
     Topics,
     Tables,
     Asking,
+    Messages,
     Kafka,
 }
 
@@ -50,6 +51,7 @@ impl Group {
             Self::Topics => "Topics",
             Self::Tables => "Tables",
             Self::Asking => "Asking",
+            Self::Messages => "Messages",
             Self::Kafka => "Kafka",
         }
     }
@@ -64,7 +66,10 @@ pub(crate) enum Kind {
     Count,
     Directory,
     Duration,
+    File,
     Flag,
+    /// Which messages are written.
+    Levels,
     Name,
     Size,
 }
@@ -78,7 +83,9 @@ impl Kind {
             Self::Count => "number",
             Self::Directory => "directory",
             Self::Duration => "duration",
+            Self::File => "file",
             Self::Flag => "boolean",
+            Self::Levels => "levels",
             Self::Name => "name",
             Self::Size => "size",
         }
@@ -92,7 +99,9 @@ impl Kind {
             Self::Count => "N",
             Self::Directory => "DIR",
             Self::Duration => "DURATION",
+            Self::File => "FILE",
             Self::Flag => "BOOL",
+            Self::Levels => "LEVELS",
             Self::Name => "NAME",
             Self::Size => "SIZE",
         }
@@ -175,10 +184,13 @@ mod tests {
         for (index, setting) in CATALOGUE.iter().enumerate() {
             let value = match (setting.kind, setting.name) {
                 (Kind::Address, _) => "elsewhere",
+                (Kind::Choice, "log-format") => "json",
                 (Kind::Choice, _) => "gzip",
                 (Kind::Count, _) => "7",
                 (Kind::Directory, _) => "somewhere",
                 (Kind::Duration, _) => "7 s",
+                (Kind::File, _) => "somewhere",
+                (Kind::Levels, _) => "warn,bank::web=debug",
                 (Kind::Flag, "create-topics") => "false",
                 (Kind::Flag, _) => "true",
                 (Kind::Name, _) => "somebody",
@@ -198,7 +210,7 @@ mod tests {
     fn each_setting_refuses_what_is_not_of_its_type_and_says_what_to_write() {
         for setting in CATALOGUE {
             let wrong = match setting.kind {
-                Kind::Address | Kind::Directory => "",
+                Kind::Address | Kind::Directory | Kind::File => "",
                 _ => "not this, surely?",
             };
             let mut settings = Settings::default();

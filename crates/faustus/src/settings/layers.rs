@@ -17,7 +17,7 @@ use super::{
     LogAddress, Settings,
     catalogue::{CATALOGUE, Setting, position},
 };
-use crate::{App, Error, Result, Sensitive, near::did_you_mean};
+use crate::{App, Error, Result, Sensitive, near::did_you_mean, runtime::Configure};
 use environment::Variables;
 
 /// Where a value is from.
@@ -29,6 +29,8 @@ pub(crate) enum Source {
     /// What the program gave to [`App::configure`].
     Code,
     Environment,
+    /// `RUST_LOG`, which says what is read as `log-level` where nothing else in the environment does.
+    RustLog,
     /// The command line.
     Option,
 }
@@ -40,7 +42,7 @@ impl Source {
             Self::Default => "default",
             Self::File(..) => "file",
             Self::Code => "code",
-            Self::Environment => "environment",
+            Self::Environment | Self::RustLog => "environment",
             Self::Option => "option",
         }
     }
@@ -52,6 +54,7 @@ impl Source {
             Self::File(path, line) => format!("{}, line {line}", path.display()),
             Self::Code => "code".to_owned(),
             Self::Environment => setting.variable(),
+            Self::RustLog => environment::RUST_LOG.to_owned(),
             Self::Option => format!("--{}", setting.name),
         }
     }
@@ -102,42 +105,73 @@ impl Resolved {
         self.settings.log.clone().unwrap_or_else(default)
     }
 
-    fn source(&self, name: &str) -> &Source {
+    /// Where the setting `name` is from.
+    pub(crate) fn source(&self, name: &str) -> &Source {
         position(name).map_or(&Source::Default, |index| &self.sources[index])
     }
+
+    /// Where exactly the setting `name` was said.
+    pub(crate) fn place(&self, name: &str) -> String {
+        position(name).map_or_else(String::new, |index| {
+            self.sources[index].place(&CATALOGUE[index])
+        })
+    }
 }
 
-/// Reads the settings of `app` from all layers.
-///
-/// # Errors
-///
-/// Of kind [`Configuration`](crate::ErrorKind::Configuration) with every mistake on a line.
-pub(crate) fn read<S: Clone + Send + Sync + 'static>(
-    app: &App<S>,
-    options: &Options,
-) -> Result<Resolved> {
-    read_in(app, options, &Surroundings::of_process())
+/// Where the settings of an application are said. They may be read again while it runs.
+#[derive(Clone)]
+pub(crate) struct Origins {
+    app: String,
+    /// What the program says.
+    configure: Vec<Configure>,
+    options: Options,
+    surroundings: Surroundings,
 }
 
-/// As [`read`], in other surroundings than those of this process.
-pub(crate) fn read_in<S: Clone + Send + Sync + 'static>(
-    app: &App<S>,
-    options: &Options,
-    surroundings: &Surroundings,
-) -> Result<Resolved> {
-    let mut layers = Layers::new(app.name());
-    let variables = Variables::of(surroundings);
-    let config = options.config.as_deref().or(variables.config.as_deref());
-    file::read(&mut layers, config, &surroundings.directory);
-    layers.code(|settings| app.apply_configuration(settings));
-    layers.mistakes.extend(variables.mistakes);
-    for (index, value) in variables.values {
-        layers.set(index, &value, Source::Environment);
+impl Origins {
+    /// All layers of `app` in this process.
+    pub(crate) fn of<S: Clone + Send + Sync + 'static>(app: &App<S>, options: &Options) -> Self {
+        Self::within(app, options, Surroundings::of_process())
     }
-    for (index, value) in &options.given {
-        layers.set(*index, value.expose(), Source::Option);
+
+    /// As [`of`](Self::of), in other surroundings than those of this process.
+    pub(crate) fn within<S: Clone + Send + Sync + 'static>(
+        app: &App<S>,
+        options: &Options,
+        surroundings: Surroundings,
+    ) -> Self {
+        Self {
+            app: app.name(),
+            configure: app.configurations(),
+            options: options.clone(),
+            surroundings,
+        }
     }
-    layers.finish()
+
+    /// Reads the settings from all layers.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Configuration`](crate::ErrorKind::Configuration) with every mistake on a line.
+    pub(crate) fn read(&self) -> Result<Resolved> {
+        let mut layers = Layers::new(self.app.clone());
+        let variables = Variables::of(&self.surroundings);
+        let config = self.options.config.as_deref();
+        let config = config.or(variables.config.as_deref());
+        file::read(&mut layers, config, &self.surroundings.directory);
+        layers.code(&self.configure);
+        layers.mistakes.extend(variables.mistakes);
+        if let Some(levels) = variables.rust_log {
+            layers.rust_log(levels);
+        }
+        for (index, value) in variables.values {
+            layers.set(index, &value, Source::Environment);
+        }
+        for (index, value) in &self.options.given {
+            layers.set(*index, value.expose(), Source::Option);
+        }
+        layers.finish()
+    }
 }
 
 /// The layers, as far as they have been read.
@@ -168,9 +202,11 @@ impl Layers {
     }
 
     /// What the program itself says; it sees what is in the file.
-    fn code(&mut self, configure: impl FnOnce(&mut Settings)) {
+    fn code(&mut self, configure: &[Configure]) {
         let before = self.resolved.settings.clone();
-        configure(&mut self.resolved.settings);
+        for configure in configure {
+            configure(&mut self.resolved.settings);
+        }
         for (index, setting) in CATALOGUE.iter().enumerate() {
             if setting.same(&before, &self.resolved.settings) {
                 continue;
@@ -179,6 +215,14 @@ impl Layers {
             if let Err(wrong) = setting.check(&self.resolved.settings) {
                 self.mistake(setting.name, "the program's code", wrong);
             }
+        }
+    }
+
+    /// What all programs with `tracing` read. It is not ours, so nothing in it is a mistake.
+    fn rust_log(&mut self, levels: String) {
+        if let Some(index) = position("log-level") {
+            self.resolved.settings.log_level = levels;
+            self.resolved.sources[index] = Source::RustLog;
         }
     }
 

@@ -5,6 +5,8 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 
+use crate::near::did_you_mean;
+
 /// One hour.
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -110,12 +112,39 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     ))
 }
 
-/// The path of a directory.
+/// The path of a directory or file.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
-        return Err("it is empty; write the path of a directory".to_owned());
+        return Err("it is empty; write a path".to_owned());
     }
     Ok(PathBuf::from(text))
+}
+
+/// Which messages are written: levels, each of all parts or of one.
+pub(super) fn levels(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let write = "write one of off, error, warn, info, debug, trace, or of parts as in \"warn,faustus=debug\"";
+    let is_target = |part: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '.');
+        !part.is_empty() && part.chars().all(fits)
+    };
+    let mut read = Vec::new();
+    for directive in text.split(',').map(str::trim) {
+        let (part, level) = match directive.split_once('=') {
+            Some((part, level)) => (Some(part.trim()), level.trim()),
+            None => (None, directive),
+        };
+        let level = level.to_lowercase();
+        if !LEVELS.contains(&&*level) {
+            let near = did_you_mean(&level, LEVELS);
+            return Err(format!("{level:?} is no level{near}; {write}"));
+        }
+        if let Some(part) = part.filter(|part| !is_target(part)) {
+            return Err(format!("{part:?} is no part of a program; {write}"));
+        }
+        read.push(part.map_or_else(|| level.clone(), |part| format!("{part}={level}")));
+    }
+    Ok(read.join(","))
 }
 
 /// One of several words.
@@ -190,6 +219,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn levels_are_of_all_parts_or_of_one() {
+        let read = |text: &str| levels(text).unwrap();
+        assert_eq!(read("info"), "info");
+        assert_eq!(read("WARN, a::b-c = debug"), "warn,a::b-c=debug");
+    }
+
+    #[test]
+    fn what_is_no_level_is_refused_and_the_one_that_was_meant_is_named() {
+        let wrong = |text: &str| levels(text).unwrap_err();
+        assert!(wrong("inof").contains("did you mean \"info\"?"));
+        assert!(wrong("shop").contains("\"shop\" is no level; write one of off"));
+        assert!(wrong("warn,shop=loud").contains("\"loud\" is no level"));
+        assert!(wrong("[span]=debug").contains("is no part of a program"));
+        assert!(wrong("").contains("is no level"));
+        assert!(wrong("info,").contains("is no level"));
+    }
+
     proptest! {
         #[test]
         fn what_is_shown_is_read_again(micros in 0..1u64 << 50, bytes: u64) {
@@ -200,7 +247,7 @@ mod tests {
 
         #[test]
         fn no_text_is_too_strange_to_be_read(text: String) {
-            let _ = (flag(&text), duration(&text, ANY), size::<u64>(&text, 0..=9), name(&text));
+            let _ = (flag(&text), duration(&text, ANY), size::<u64>(&text, 0..=9), name(&text), levels(&text));
         }
     }
 }

@@ -100,8 +100,8 @@ impl<K: 'static, V: 'static> Hooks<K, V> {
             };
             for tell in &tells {
                 if catch_unwind(AssertUnwindSafe(|| tell(&event))).is_err() {
-                    let offset = record.offset();
-                    tracing::error!(%partition, %offset, "on_changelog_event panicked; recovery goes on");
+                    let record = format_args!("{partition}@{}", record.offset());
+                    tracing::error!(hook = "on_changelog_event", %record, "hook panicked; recovery goes on");
                 }
             }
             Ok(())

@@ -49,7 +49,7 @@ pub(super) fn assignments(
     if let Some(failure) = failure {
         error!(
             group = config.group,
-            %failure, "the custom assignor is broken; tasks were assigned by the default one"
+            error = %failure, "the custom assignor is broken; tasks were assigned by the default one"
         );
     }
     let mut round = first_round(&group, &target);
@@ -119,7 +119,7 @@ fn foreign_view(
         group = config.group,
         member = member.member,
         instance = member.instance,
-        %refused,
+        error = %refused,
         "a member of the group cannot be understood and gets no tasks; does it run another version?"
     );
     MemberView {

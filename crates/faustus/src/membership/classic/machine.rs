@@ -341,7 +341,7 @@ impl ClassicMember {
     }
 
     fn fail(&mut self, failure: MembershipError) {
-        error!(group = self.config.group, %failure, "membership ended");
+        error!(group = self.config.group, error = %failure, "membership ended");
         self.drop_all(&failure.to_string());
         self.end(GroupEvent::Failed(failure));
     }

@@ -40,7 +40,7 @@ impl LaneCore {
                 Some(Note::Skip) => {
                     let mut outputs = EventOutputs::default();
                     ask::reply_failure(event.record(), &mut outputs, PASSED_OVER);
-                    self.counts.skipped.add(1);
+                    self.tell_skipped(&event);
                     self.done.set(self.done.get() + 1);
                     self.task.complete(&event, &mut outputs);
                     continue;

@@ -26,8 +26,31 @@ struct State {
     joining: Option<Duration>,
     /// When the rebalance began whose tasks are not all there.
     recovering: Option<Duration>,
+    /// What came of those that are not awaited any more, since the last rebalance was whole.
+    recovered: Recovered,
     /// The tasks that are to run and do not yet, each with the moment of its assignment.
     awaited: BTreeMap<TaskId, Duration>,
+}
+
+/// What a rebalance had to recover.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recovered {
+    /// How many tasks run.
+    pub(crate) tasks: usize,
+    /// How many cannot.
+    pub(crate) refused: usize,
+    /// How many records their tables were restored from.
+    pub(crate) records: usize,
+    /// How long the slowest of them took.
+    pub(crate) took: Duration,
+}
+
+/// A rebalance that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// How long it took, from the wish to join on.
+    pub(crate) took: Duration,
+    pub(crate) recovered: Recovered,
 }
 
 impl Rebalances {
@@ -58,8 +81,14 @@ impl Rebalances {
 
     /// A task runs, or cannot; how long that took since its assignment. `None` if it was not awaited.
     pub(crate) fn started(&self, id: &TaskId, runs: bool, now: Duration) -> Option<Duration> {
-        let assigned = self.state.lock().awaited.remove(id)?;
+        let mut state = self.state.lock();
+        let assigned = state.awaited.remove(id)?;
         let took = now.saturating_sub(assigned);
+        let recovered = &mut state.recovered;
+        recovered.tasks += usize::from(runs);
+        recovered.refused += usize::from(!runs);
+        recovered.took = took.max(recovered.took);
+        drop(state);
         if runs {
             self.tasks_started.add(1);
             self.recovering.record(took);
@@ -67,6 +96,11 @@ impl Rebalances {
             self.tasks_refused.add(1);
         }
         Some(took)
+    }
+
+    /// A table was restored from so many records.
+    pub(crate) fn restored(&self, records: usize) {
+        self.state.lock().recovered.records += records;
     }
 
     /// These tasks are not ours any more.
@@ -83,17 +117,19 @@ impl Rebalances {
         let mut state = self.state.lock();
         state.awaited.clear();
         state.recovering = None;
+        state.recovered = Recovered::default();
     }
 
-    /// How long the rebalance took, if nothing of it is awaited any more and that is new.
-    pub(crate) fn ended(&self, now: Duration) -> Option<Duration> {
+    /// The rebalance, if nothing of it is awaited any more and that is new.
+    pub(crate) fn ended(&self, now: Duration) -> Option<Whole> {
         let mut state = self.state.lock();
         if !state.awaited.is_empty() {
             return None;
         }
         let took = now.saturating_sub(state.recovering.take()?);
         self.whole.record(took);
-        Some(took)
+        let recovered = std::mem::take(&mut state.recovered);
+        Some(Whole { took, recovered })
     }
 
     pub(super) fn read(&self) -> RebalanceFigures {
@@ -132,8 +168,16 @@ mod tests {
         assert_eq!(rebalances.started(&tasks[0], true, secs(15)), Some(secs(2)));
         assert_eq!(rebalances.started(&tasks[0], true, secs(15)), None);
         assert_eq!(rebalances.ended(secs(15)), None);
+        rebalances.restored(7);
         rebalances.gone(&tasks[1..]);
-        assert_eq!(rebalances.ended(secs(20)), Some(secs(10)));
+        let recovered = Recovered {
+            tasks: 1,
+            refused: 0,
+            records: 7,
+            took: secs(2),
+        };
+        let took = secs(10);
+        assert_eq!(rebalances.ended(secs(20)), Some(Whole { took, recovered }));
         assert_eq!(rebalances.ended(secs(21)), None);
         let read = rebalances.read();
         assert_eq!(

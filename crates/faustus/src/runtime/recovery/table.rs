@@ -43,7 +43,7 @@ impl TableRecovery<'_> {
             let start = self.context.offset(&self.partition, OffsetSpec::Earliest);
             range.start = start.await?;
             tracing::warn!(
-                changelog = %self.partition, start = %range.start,
+                changelog = %self.partition, offset = %range.start,
                 "the table is recovered anew, for records were deleted meanwhile that were still to be read"
             );
         }
@@ -78,9 +78,8 @@ impl TableRecovery<'_> {
                 None => return Ok(None),
             }
         }
-        if records > 0 {
-            tracing::info!(table = %table.name, task = %self.id, records, "table restored");
-        }
+        tracing::debug!(table = %table.name, task = %self.id, records, "table restored");
+        self.context.meters.rebalances.restored(records);
         *restored += records + usize::from(from > range.start);
         Ok(Some(shard))
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    AgentOrder, Parked, State, Task, TaskKey, ThreadContext, WorkerThread, agenda::Agenda,
+    AgentOrder, Parked, RESUME, State, Task, TaskKey, ThreadContext, WorkerThread, agenda::Agenda,
 };
 
 /// Where a commit costs next to nothing, one is made after that long even if events keep coming.
@@ -313,7 +313,7 @@ impl WorkerThread {
             {
                 let reason =
                     format!("a table's store failed, its changelog has all of it: {reason}");
-                tracing::error!(task = %task.id, %reason, "task parked: resume it once there is room");
+                tracing::error!(task = %task.id, %reason, remedy = "make room, then `resume`", "task parked");
                 task.gauge.set_parked(true);
                 task.state = State::Refused(reason);
             }
@@ -474,7 +474,7 @@ impl WorkerThread {
         task.gauge.set_parked(recovered.is_err());
         task.state = match recovered {
             Ok(beginning) => {
-                tracing::info!(task = %id, "task runs");
+                tracing::debug!(task = %id, "task runs");
                 let core = TaskCore::new(
                     id.clone(),
                     key,
@@ -494,7 +494,8 @@ impl WorkerThread {
                 State::Running(running)
             }
             Err(error) => {
-                tracing::error!(task = %id, %error, "task parked: it cannot be recovered");
+                let reason = format_args!("it cannot be recovered: {error}");
+                tracing::error!(task = %id, %reason, remedy = RESUME, "task parked");
                 State::Refused(error.to_string())
             }
         };

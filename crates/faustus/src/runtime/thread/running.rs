@@ -42,7 +42,7 @@ use super::{ReadyQueue, Token};
 use failures::Retry;
 
 pub(crate) use agents::AgentOrder;
-pub(crate) use failures::{Parked, panicked};
+pub(crate) use failures::{Parked, RESUME, panicked};
 
 /// Instances that end by themselves without taking an event, until the task is parked.
 const MAX_IDLE_ENDS: u32 = 3;

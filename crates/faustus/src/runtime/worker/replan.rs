@@ -66,7 +66,7 @@ pub(super) fn tell_changes(app: &str, before: Option<&Plan>, plan: &Plan) {
     }
     for (topic, why) in &plan.left_out {
         if before.is_none_or(|before| before.left_out.get(topic) != Some(why)) {
-            tracing::error!(app, "{why}");
+            tracing::error!(app, %topic, reason = %why, "a topic that a pattern matches is left out");
         }
     }
 }

@@ -6,8 +6,10 @@ use super::{Group, Kind, Setting};
 use crate::{
     Guarantee, LogAddress,
     settings::{
-        Compression,
-        text::{HOUR, choice, count, duration, flag, name, path, show_duration, show_size, size},
+        Compression, LogFormat,
+        text::{
+            HOUR, choice, count, duration, flag, levels, name, path, show_duration, show_size, size,
+        },
     },
 };
 
@@ -26,6 +28,9 @@ const COMPRESSIONS: &[(&str, Compression)] = &[
     #[cfg(feature = "zstd")]
     ("zstd", Compression::Zstd),
 ];
+
+/// The words of [`LogFormat`].
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 
 /// All settings, in the order in which they are told.
 pub(crate) const CATALOGUE: &[Setting] = &[
@@ -204,12 +209,7 @@ pub(crate) const CATALOGUE: &[Setting] = &[
         kind: Kind::Directory,
         help: "Keep tables in this directory between starts",
         otherwise: Some("in memory"),
-        get: |s| {
-            s.stores
-                .as_deref()
-                .map(Path::display)
-                .map(|path| path.to_string())
-        },
+        get: |s| s.stores.as_deref().map(shown),
         set: |s, text| path(text).map(|path| s.stores = Some(path)),
     },
     Setting {
@@ -240,6 +240,33 @@ pub(crate) const CATALOGUE: &[Setting] = &[
         set: |s, text| duration(text, SECOND..=10_000 * HOUR).map(|time| s.reply_retention = time),
     },
     Setting {
+        name: "log-level",
+        group: Group::Messages,
+        kind: Kind::Levels,
+        help: "Which messages are written: a level, and levels of parts, as in warn,faustus::membership=debug",
+        otherwise: None,
+        get: |s| Some(s.log_level.clone()),
+        set: |s, text| levels(text).map(|levels| s.log_level = levels),
+    },
+    Setting {
+        name: "log-format",
+        group: Group::Messages,
+        kind: Kind::Choice,
+        help: "How messages are written: text, or json with one object a line",
+        otherwise: None,
+        get: |s| word(s.log_format, FORMATS),
+        set: |s, text| choice(text, FORMATS).map(|meant| s.log_format = meant),
+    },
+    Setting {
+        name: "log-file",
+        group: Group::Messages,
+        kind: Kind::File,
+        help: "Add messages to this file; SIGHUP opens it anew",
+        otherwise: Some("standard error"),
+        get: |s| s.log_file.as_deref().map(shown),
+        set: |s, text| path(text).map(|path| s.log_file = Some(path)),
+    },
+    Setting {
         name: "kafka-client-id",
         group: Group::Kafka,
         kind: Kind::Name,
@@ -254,12 +281,7 @@ pub(crate) const CATALOGUE: &[Setting] = &[
         kind: Kind::Choice,
         help: "How records are compressed: none, gzip, snappy, lz4, or zstd where it is built in",
         otherwise: None,
-        get: |s| {
-            let word = COMPRESSIONS
-                .iter()
-                .find(|(_, meant)| *meant == s.kafka_compression);
-            word.map(|(word, _)| (*word).to_owned())
-        },
+        get: |s| word(s.kafka_compression, COMPRESSIONS),
         set: |s, text| choice(text, COMPRESSIONS).map(|meant| s.kafka_compression = meant),
     },
     Setting {
@@ -316,6 +338,16 @@ pub(crate) const CATALOGUE: &[Setting] = &[
         },
     },
 ];
+
+/// The word of a list that means `value`.
+fn word<T: Copy + PartialEq>(value: T, words: &[(&str, T)]) -> Option<String> {
+    let word = words.iter().find(|(_, meant)| *meant == value);
+    word.map(|(word, _)| (*word).to_owned())
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
 
 fn guarantee(exactly_once: bool) -> Guarantee {
     if exactly_once {

@@ -5,23 +5,14 @@ use std::path::{Component, Path, PathBuf};
 use super::{Resolved, Source};
 use crate::{
     Guarantee,
-    settings::{
-        Place,
-        catalogue::{CATALOGUE, position},
-        text::show_duration,
-    },
+    settings::{Place, text::show_duration},
 };
 
 /// All that does not go together, each with where it was said.
 pub(super) fn of(resolved: &Resolved) -> Vec<String> {
     let checks = [guarantee, loss, fsync, stores, delivery];
     let found = checks.iter().filter_map(|check| check(resolved));
-    let told = found.map(|(name, wrong)| {
-        let place = position(name).map_or_else(String::new, |index| {
-            resolved.sources[index].place(&CATALOGUE[index])
-        });
-        format!("{name} ({place}): {wrong}")
-    });
+    let told = found.map(|(name, wrong)| format!("{name} ({}): {wrong}", resolved.place(name)));
     told.collect()
 }
 

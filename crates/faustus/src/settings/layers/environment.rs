@@ -8,6 +8,9 @@ use crate::{near::did_you_mean, settings::catalogue::CATALOGUE};
 /// The variable that names the file of settings.
 const CONFIG: &str = "FAUSTUS_CONFIG";
 
+/// The variable that programs with `tracing` read by custom.
+pub(super) const RUST_LOG: &str = "RUST_LOG";
+
 /// What the environment says.
 #[derive(Default)]
 pub(super) struct Variables {
@@ -15,6 +18,8 @@ pub(super) struct Variables {
     pub(super) values: Vec<(usize, String)>,
     /// The file to read.
     pub(super) config: Option<PathBuf>,
+    /// What `RUST_LOG` says.
+    pub(super) rust_log: Option<String>,
     pub(super) mistakes: Vec<String>,
 }
 
@@ -25,6 +30,9 @@ impl Variables {
         let mut read = Self::default();
         for (variable, value) in &surroundings.environment {
             let variable = variable.to_string_lossy();
+            if variable == RUST_LOG && !value.is_empty() {
+                read.rust_log = value.to_str().map(str::to_owned);
+            }
             if !variable.starts_with("FAUSTUS_")
                 || value.is_empty()
                 || is_of_a_service(&variable, value)

@@ -54,7 +54,7 @@ impl Said {
         directory
             .path()
             .clone_into(&mut self.surroundings.directory);
-        read_in(&self.app, &self.options, &self.surroundings)
+        Origins::within(&self.app, &self.options, self.surroundings).read()
     }
 
     fn resolved(self) -> Resolved {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use faustus_core::{GroupError, GroupIdentity, Joined, SyncRequest, TransportError};
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::{Call, ClassicMember, Heartbeat, Phase, Revoking};
 use crate::membership::{
@@ -62,7 +62,7 @@ impl ClassicMember {
                 let assigned = wire::Assigned::decode(&bytes).unwrap_or_else(|reason| {
                     error!(
                         group = self.config.group,
-                        reason,
+                        error = reason,
                         "the leader's assignment cannot be understood: this member has none"
                     );
                     self.last_error = Some(reason);
@@ -93,14 +93,14 @@ impl ClassicMember {
         self.standbys = tasks.standby;
         self.promised = tasks.promised;
         self.phase = Phase::Stable;
-        info!(
+        debug!(
             group = self.config.group,
             generation,
             leader = self.leader,
-            active = tasks.active.len(),
+            tasks = tasks.active.len(),
             added = added.len(),
             revoked = revoked.len(),
-            standby = self.standbys.len(),
+            standbys = self.standbys.len(),
             "assigned"
         );
         self.out.push(Action::AllowCommits(self.identity()));
@@ -211,7 +211,7 @@ impl ClassicMember {
     }
 
     pub(super) fn note(&mut self, error: &GroupError) {
-        warn!(group = self.config.group, %error, state = self.status().state, "the coordinator answers");
+        warn!(group = self.config.group, %error, state = self.status().state, "the coordinator refuses a call");
         self.last_error = Some(error.to_string());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
@@ -29,6 +30,9 @@ pub(crate) struct Parked {
     pub(crate) record: Option<(TopicPartition, Offset)>,
     pub(crate) reason: String,
 }
+
+/// How a task goes on whose cause of failure is mended.
+pub(crate) const RESUME: &str = "mend the cause, then `resume`";
 
 /// A failure that waits for its next attempt.
 #[derive(Debug)]
@@ -93,7 +97,7 @@ impl Running {
         lane.tell(&error, Some(failed), failures, verdict);
         match verdict {
             Verdict::Retry { after } => {
-                tracing::warn!(%agent, %partition, %offset, failures, %error, "event failed; it is tried again");
+                tracing::warn!(%agent, record = %record_at(&partition, offset), failures, %error, pause = ?after, "event failed; it is tried again");
                 lane.core.counts.retries.add(1);
                 if lane.instance.is_none() {
                     lane.core.give_again();
@@ -105,11 +109,11 @@ impl Running {
                 });
             }
             Verdict::Skip => {
-                tracing::error!(%agent, %partition, %offset, %error, "event failed and is skipped");
+                tracing::error!(%agent, record = %record_at(&partition, offset), %error, "event failed and is skipped");
                 lane.core.skip(&error.to_string());
             }
             Verdict::DeadLetter => {
-                tracing::error!(%agent, %partition, %offset, %error, "event failed and goes to the dead letters");
+                tracing::error!(%agent, record = %record_at(&partition, offset), %error, "event failed and goes to the dead letters");
             }
             Verdict::Stop => {
                 let place = format!("agent {agent} failed at {partition}@{offset}");
@@ -143,7 +147,7 @@ impl Running {
         let place = format!("agent {agent} failed without an event");
         match verdict {
             Verdict::Retry { after } => {
-                tracing::warn!(%agent, %error, "agent failed without an event; it starts again");
+                tracing::warn!(%agent, failures, %error, pause = ?after, "agent failed without an event; it starts again");
                 lane.retry = Some(Retry {
                     at: now + after,
                     failures,
@@ -183,10 +187,12 @@ impl Running {
         let task = &self.core.id;
         match &parked.record {
             Some((partition, offset)) => {
-                tracing::error!(%task, at = %format_args!("{partition}@{offset}"), reason = %parked.reason, "task parked: fix the cause and resume, or skip the record");
+                let record = record_at(partition, *offset);
+                let remedy = format_args!("{RESUME}, or `skip {record}`");
+                tracing::error!(%task, %record, reason = %parked.reason, %remedy, "task parked");
             }
             None => {
-                tracing::error!(%task, reason = %parked.reason, "task parked: fix the cause and resume")
+                tracing::error!(%task, reason = %parked.reason, remedy = RESUME, "task parked");
             }
         }
         self.core.hold(true);
@@ -214,7 +220,7 @@ impl Running {
         };
         let mut found = false;
         for lane in self.lanes.iter_mut().filter(|lane| is_it(lane)) {
-            tracing::warn!(agent = %lane.core.agent, %partition, %offset, "record skipped as asked");
+            tracing::warn!(agent = %lane.core.agent, record = %record_at(partition, offset), "record is passed over");
             lane.instance = None;
             lane.retry = None;
             lane.core.skip("the event is skipped, as asked for");
@@ -274,10 +280,15 @@ impl LaneSlot {
             verdict,
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(&failure))) {
-            let panic = panicked(&*panic);
-            tracing::error!(agent, %panic, "on_error panicked; that changes nothing");
+            let error = panicked(&*panic);
+            tracing::error!(agent, hook = "on_error", %error, "hook panicked; that changes nothing");
         }
     }
+}
+
+/// How a record is called.
+fn record_at(partition: &TopicPartition, offset: Offset) -> impl fmt::Display {
+    fmt::from_fn(move |f| write!(f, "{partition}@{offset}"))
 }
 
 /// Whether the same may not fail the next time.

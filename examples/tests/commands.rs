@@ -7,6 +7,7 @@ mod commands {
     pub(crate) mod bad_input;
     pub(crate) mod offline;
     pub(crate) mod running;
+    pub(crate) mod worker;
 }
 mod common;
 

@@ -1,6 +1,6 @@
 //! How an agent is described: what it reads, writes and sends to, and what becomes of its failures.
 
-use std::{fmt, future::poll_fn, rc::Rc, sync::Arc};
+use std::{any::type_name_of_val, fmt, future::poll_fn, rc::Rc, sync::Arc};
 
 use serde::Serialize;
 
@@ -151,22 +151,34 @@ where
     where
         R: Serialize,
     {
+        let name = type_name_of_val(&function);
         let function = Arc::new(function);
-        self.run(move |State(state): State<S>, mut stream: Stream<T, R>| {
-            let function = Arc::clone(&function);
-            async move {
-                while let Some((value, event)) = stream.next_value().await {
-                    let reply = function.call(&state, value).await?;
-                    stream.reply_to(&event, &reply)?;
+        self.named(
+            name,
+            move |State(state): State<S>, mut stream: Stream<T, R>| {
+                let function = Arc::clone(&function);
+                async move {
+                    while let Some((value, event)) = stream.next_value().await {
+                        let reply = function.call(&state, value).await?;
+                        stream.reply_to(&event, &reply)?;
+                    }
+                    Ok(())
                 }
-                Ok(())
-            }
-        })
+            },
+        )
     }
 
     /// The function that is the agent.
     #[must_use]
     pub fn run<M>(self, agent: impl AgentFn<S, T, R, M>) -> AgentSpec
+    where
+        R: Serialize,
+    {
+        self.named(type_name_of_val(&agent), agent)
+    }
+
+    /// As [`run`](Self::run), for what has this name in the program.
+    fn named<M>(self, function: &'static str, agent: impl AgentFn<S, T, R, M>) -> AgentSpec
     where
         R: Serialize,
     {
@@ -209,6 +221,7 @@ where
         };
         AgentSpec(AgentDef {
             name,
+            function,
             sources,
             concurrency,
             unordered,

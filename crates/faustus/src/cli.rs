@@ -4,6 +4,7 @@
 //! [`Session`], which finds the log and the workers; it knows nothing of sockets.
 
 mod agents;
+mod console;
 mod described;
 mod filter;
 mod letters;

@@ -83,6 +83,7 @@ mod near;
 mod offload;
 mod open;
 mod outside;
+mod own_worker;
 mod pattern;
 mod policy;
 mod record;
@@ -144,6 +145,7 @@ pub use monitor::{
 pub use offload::{blocking, io};
 pub use open::{open_log, open_log_for};
 pub use outside::AppStream;
+pub use own_worker::OwnWorker;
 pub use pattern::TopicPattern;
 pub use policy::{FailurePolicy, Verdict};
 pub use record::{Field, Record};

@@ -27,6 +27,7 @@ mod lane;
 mod leader;
 mod meters;
 mod mistakes;
+mod os_thread;
 mod outputs;
 mod ownership;
 mod patterns;

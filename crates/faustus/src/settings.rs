@@ -90,6 +90,13 @@ pub struct Settings {
     /// How long events in flight may take to end at a revoke or shutdown; and at a shutdown also ticks
     /// of timers, all services and all hooks. Default: 10 s.
     pub drain_timeout: Duration,
+    /// [`App::main`](crate::App::main): whether a worker shows how it stands in a live line on its
+    /// terminal; `None`: where standard error is a terminal and standard output is something else, for what
+    /// a program prints would run into the line.
+    pub status_line: Option<bool>,
+    /// How long an agent may hold its thread without an `.await` before the log tells of it; zero: it is
+    /// never told. Default: 10 s.
+    pub blocked_after: Duration,
     /// Without a sign of life for so long the group gives a worker's tasks to others. Default: 45 s.
     pub session_timeout: Duration,
     /// A commit is made early when what was sent since the last one takes so many bytes. Default: 4 MiB.
@@ -169,6 +176,8 @@ impl Default for Settings {
             commit_interval: Duration::from_secs(1),
             transaction_interval: None,
             drain_timeout: Duration::from_secs(10),
+            status_line: None,
+            blocked_after: Duration::from_secs(10),
             session_timeout: Duration::from_secs(45),
             epoch_bytes: 4 << 20,
             task_bytes: 1 << 20,

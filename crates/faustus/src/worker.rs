@@ -88,8 +88,7 @@ impl Worker {
     ) -> (Self, WorkerHandle) {
         let (sender, requests) = mpsc::unbounded_channel();
         let meters = Meters::new(&def, Arc::clone(&clock));
-        let handle = WorkerHandle {
-            requests: sender,
+        let about = About {
             clock: Arc::clone(&clock),
             transport: Arc::downgrade(&transport),
             meters: Arc::clone(&meters),
@@ -99,6 +98,13 @@ impl Worker {
                 .map(|agent| Arc::clone(&agent.name))
                 .collect(),
         };
+        let handle = WorkerHandle {
+            requests: sender,
+            about: Arc::new(about),
+        };
+        if let Some(own) = &def.own_worker {
+            own.follow(&handle);
+        }
         let mut settings = Settings::default();
         for configure in &def.configure {
             configure(&mut settings);
@@ -179,6 +185,11 @@ impl fmt::Debug for Worker {
 #[derive(Clone)]
 pub struct WorkerHandle {
     requests: mpsc::UnboundedSender<Request>,
+    about: Arc<About>,
+}
+
+/// What handles know of their worker.
+struct About {
     clock: Arc<dyn Clock>,
     /// To ask for the ends of partitions; a handle keeps no log open.
     transport: Weak<dyn Transport>,
@@ -187,7 +198,30 @@ pub struct WorkerHandle {
     agents: Arc<[Arc<str>]>,
 }
 
+/// A handle that does not keep the worker waiting for orders.
+pub(crate) struct WeakHandle {
+    requests: mpsc::WeakUnboundedSender<Request>,
+    about: Arc<About>,
+}
+
+impl WeakHandle {
+    /// The handle, while others hold one.
+    pub(crate) fn upgrade(&self) -> Option<WorkerHandle> {
+        Some(WorkerHandle {
+            requests: self.requests.upgrade()?,
+            about: Arc::clone(&self.about),
+        })
+    }
+}
+
 impl WorkerHandle {
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle {
+            requests: self.requests.downgrade(),
+            about: Arc::clone(&self.about),
+        }
+    }
+
     /// Asks the worker to finish what is in flight, store it and end. Does not wait.
     pub fn shutdown(&self) {
         let _ = self.requests.send(Request::Shutdown);
@@ -240,8 +274,8 @@ impl WorkerHandle {
     }
 
     fn order(&self, name: &str, order: AgentOrder) -> Result {
-        let Some(name) = self.agents.iter().find(|agent| ***agent == *name) else {
-            let names = self.agents.join(", ");
+        let Some(name) = self.about.agents.iter().find(|agent| ***agent == *name) else {
+            let names = self.about.agents.join(", ");
             let what = format!("there is no agent {name}; the application's agents are {names}");
             return Err(Error::config(what));
         };
@@ -308,16 +342,21 @@ impl WorkerHandle {
     ///
     /// Cancel safe.
     pub async fn monitor(&self) -> Monitor {
-        let partitions = self.meters.gauges.partitions();
-        if let Some(transport) = self.transport.upgrade().filter(|_| !partitions.is_empty()) {
+        let partitions = self.about.meters.gauges.partitions();
+        if let Some(transport) = self
+            .about
+            .transport
+            .upgrade()
+            .filter(|_| !partitions.is_empty())
+        {
             let admin = transport.admin();
             tokio::select! {
                 biased;
                 ends = admin.offsets(&partitions, OffsetSpec::HighWatermark) => match ends {
-                    Ok(ends) => self.meters.learn_ends(&partitions, &ends),
+                    Ok(ends) => self.about.meters.learn_ends(&partitions, &ends),
                     Err(error) => tracing::debug!(%error, "the ends of partitions cannot be read"),
                 },
-                () = self.clock.sleep(PATIENCE) => {
+                () = self.about.clock.sleep(PATIENCE) => {
                     tracing::debug!("the log does not tell the ends of partitions in time");
                 }
             }
@@ -329,7 +368,7 @@ impl WorkerHandle {
     /// partitions, and with them the lag, are those of the last [`monitor`](Self::monitor).
     #[must_use]
     pub fn monitor_now(&self) -> Monitor {
-        self.meters.read()
+        self.about.meters.read()
     }
 
     /// The entries of table `name` in this worker's tasks, committed or not; its values are JSON.
@@ -375,7 +414,7 @@ impl WorkerHandle {
             tokio::select! {
                 biased;
                 answer = answer => answer.unwrap_or_default(),
-                () = self.clock.sleep(patience) => instead(),
+                () = self.about.clock.sleep(patience) => instead(),
             }
         });
         Ok(join_all(answers).await.into_iter().flatten().collect())
@@ -385,7 +424,7 @@ impl WorkerHandle {
 impl fmt::Debug for WorkerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerHandle")
-            .field("agents", &self.agents)
+            .field("agents", &self.about.agents)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod command;
 pub(crate) mod outside;
 pub(crate) mod program;
+pub(crate) mod terminal;
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 

@@ -46,12 +46,15 @@ async fn total(State(shop): State<Shop>, mut orders: Stream<Order>) -> faustus::
     Ok(())
 }
 
-/// Doubles numbers, counts them, and stands still at 13.
+/// Doubles numbers, counts them, stands still at 13, and blocks its thread at 17.
 async fn double(State(shop): State<Shop>, mut numbers: Stream<u64, u64>) -> faustus::Result {
     let counts = numbers.bind(&shop.counts);
     while let Some(number) = numbers.next().await? {
         if *number == 13 {
             return Err(io::Error::other("thirteen is not doubled").into());
+        }
+        if *number == 17 {
+            std::thread::sleep(Duration::from_secs(1));
         }
         counts.update(&*number, |count| *count += 1)?;
         number.reply(*number * 2);

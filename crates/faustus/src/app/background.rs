@@ -4,7 +4,7 @@ use std::{any::type_name, sync::Arc};
 
 use super::App;
 use crate::{
-    Everywhere, Leader, PartitionsFn, ServiceBuilder, ServiceSpec, TaskFn,
+    Everywhere, Leader, OwnWorker, PartitionsFn, ServiceBuilder, ServiceSpec, TaskFn,
     runtime::{
         AppDef, Crontab, HookDef, JobDef, PartitionsHookDef, StartFn, When, leader_topic, zone,
     },
@@ -136,6 +136,34 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         let mut def = self.def.lock();
         want_leader(&mut def);
         def.background.leader.get_or_insert_default().clone()
+    }
+
+    /// The worker that runs this application: to read its [figures](WorkerHandle::monitor) in a service that
+    /// shows them, or to [end it](WorkerHandle::shutdown).
+    ///
+    /// [`App::main`] runs the worker itself; this is how the program gets to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use faustus::{OwnWorker, prelude::*};
+    ///
+    /// async fn report(State(worker): State<OwnWorker>) -> faustus::Result {
+    ///     if let Some(worker) = worker.handle() {
+    ///         let monitor = worker.monitor().await;
+    ///         println!("{} epochs", monitor.epochs.committed);
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let app = App::new("bank");
+    /// let worker = app.worker();
+    /// let app = app.with_state(worker).timer("report", secs(10), report);
+    /// ```
+    #[must_use]
+    pub fn worker(&self) -> OwnWorker {
+        let mut def = self.def.lock();
+        def.own_worker.get_or_insert_default().clone()
     }
 
     /// Adds a service, described by `build`.

@@ -25,6 +25,7 @@ use crate::{
     Error, LogFormat, Result,
     settings::layers::{Origins, Resolved, Source},
 };
+use super::console::Console;
 use file::LogFile;
 use form::Form;
 
@@ -36,6 +37,7 @@ pub(super) struct Messages {
     levels: Option<reload::Handle<EnvFilter, Registry>>,
     file: Option<Arc<LogFile>>,
     format: LogFormat,
+    console: Console,
 }
 
 impl Messages {
@@ -44,10 +46,14 @@ impl Messages {
     /// # Errors
     ///
     /// If the file for messages cannot be opened.
-    pub(super) fn install(resolved: &Resolved, origins: Origins) -> Result<Self> {
+    pub(super) fn install(
+        resolved: &Resolved,
+        origins: Origins,
+        console: &Console,
+    ) -> Result<Self> {
         let settings = &resolved.settings;
         let file = settings.log_file.as_deref().map(|path| {
-            LogFile::open(path).map_err(|error| {
+            LogFile::open(path, console).map_err(|error| {
                 let path = path.display();
                 let place = resolved.place("log-file");
                 Error::config(format!(
@@ -60,7 +66,10 @@ impl Messages {
             LogFormat::Text => Form::text(file.is_none() && io::stderr().is_terminal()),
             LogFormat::Json => Form::json(&resolved.app, &settings.worker_id),
         };
-        let out = file.clone().map_or(Out::Console(Console), Out::File);
+        let out = match &file {
+            Some(file) => Out::File(Arc::clone(file)),
+            None => Out::Console(console.clone()),
+        };
         let (filter, levels) = reload::Layer::new(filter(&settings.log_level));
         let is_ours = listen(filter, form, out);
         if !is_ours {
@@ -79,6 +88,7 @@ impl Messages {
             levels: is_ours.then_some(levels),
             file,
             format: settings.log_format,
+            console: console.clone(),
         })
     }
 
@@ -100,6 +110,11 @@ impl Messages {
         }
     }
 
+    /// Whether they are for people.
+    pub(super) fn are_text(&self) -> bool {
+        self.format == LogFormat::Text
+    }
+
     /// Tells why the worker failed, also if messages go elsewhere or nowhere.
     pub(super) fn failed(&self, error: &Error) {
         let is_json = self.format == LogFormat::Json;
@@ -107,7 +122,7 @@ impl Messages {
             tracing::error!(%error, "worker failed");
         }
         if !is_json || self.file.is_some() {
-            Console.write(format!("error: {error}\n").as_bytes());
+            self.console.write(format!("error: {error}\n").as_bytes());
         }
     }
 }
@@ -116,7 +131,7 @@ impl Messages {
 pub(super) fn warnings() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let form = Form::text(io::stderr().is_terminal());
-    listen(filter, form, Out::Console(Console));
+    listen(filter, form, Out::Console(Console::plain()));
 }
 
 /// What `levels` lets through.
@@ -143,17 +158,6 @@ where
 fn has_colours() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !unwanted && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
-}
-
-/// Standard error. All that talks there goes through it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Console;
-
-impl Console {
-    /// Writes whole lines, if that can be done.
-    pub(super) fn write(self, lines: &[u8]) {
-        let _ = io::stderr().lock().write_all(lines);
-    }
 }
 
 /// Where messages go.

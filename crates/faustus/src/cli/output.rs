@@ -169,6 +169,18 @@ pub(super) fn span(seconds: f64) -> String {
     }
 }
 
+/// A number for people, in thousands, millions or billions where it is so great.
+pub(super) fn amount(count: u64) -> String {
+    let units = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    let Some((unit, name)) = units.into_iter().find(|(unit, _)| count >= *unit) else {
+        return count.to_string();
+    };
+    match (count / unit, count % unit * 10 / unit) {
+        (whole @ 1..=9, tenths @ 1..=9) => format!("{whole}.{tenths} {name}"),
+        (whole, _) => format!("{whole} {name}"),
+    }
+}
+
 fn may_color() -> bool {
     let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -178,6 +190,25 @@ fn may_color() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_told_in_a_unit_that_can_be_read() {
+        let told = [
+            0,
+            999,
+            1000,
+            1999,
+            12_345,
+            999_999,
+            2_500_000,
+            3_000_000_000,
+        ]
+        .map(amount);
+        assert_eq!(
+            told,
+            ["0", "999", "1 k", "1.9 k", "12 k", "999 k", "2.5 M", "3 G"]
+        );
+    }
 
     #[test]
     fn spans_are_told_in_a_unit_that_can_be_read() {

@@ -1,21 +1,24 @@
 //! `worker`: runs the agents until a signal asks for the end.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+mod banner;
+mod line;
+mod live;
+mod recovery;
+mod signals;
+
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use faustus_core::{Offset, TopicPartition};
 
 use super::{
     Stopped, code,
+    console::Console,
     messages::Messages,
     session::{open_when_free, place},
 };
 use crate::{
-    App, Ended, Result, Worker, WorkerHandle,
+    App, Ended, Result, Worker,
     control::Server,
     settings::{
         SettingArgs,
@@ -23,6 +26,9 @@ use crate::{
     },
     worker::{random, random_id},
 };
+use banner::Banner;
+use live::Shown;
+use signals::Signals;
 
 #[derive(Args, Debug, Default)]
 #[command(after_help = "\
@@ -55,11 +61,15 @@ pub(super) fn main<S: Clone + Send + Sync + 'static>(app: App<S>, args: &WorkerA
     if resolved.settings.worker_id.is_empty() {
         resolved.settings.worker_id = random_id(random());
     }
-    let messages = match Messages::install(&resolved, origins) {
+    let console = match resolved.settings.status_line {
+        Some(false) => Console::plain(),
+        _ => Console::live(),
+    };
+    let messages = match Messages::install(&resolved, origins, &console) {
         Ok(messages) => messages,
         Err(mistake) => return code(Err(Stopped::Wrong(mistake))),
     };
-    match run(app, &resolved, &args.skip, messages.clone()) {
+    match run(app, &resolved, &args.skip, &console, messages.clone()) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Cut) => ExitCode::from(3),
         Err(error) => {
@@ -76,7 +86,7 @@ fn show(resolved: &Resolved, json: bool) -> ExitCode {
     } else {
         resolved.to_table()
     };
-    let _ = writeln!(io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
     ExitCode::SUCCESS
 }
 
@@ -85,12 +95,18 @@ async fn run<S: Clone + Send + Sync + 'static>(
     app: App<S>,
     resolved: &Resolved,
     skip: &[(TopicPartition, Offset)],
+    console: &Console,
     messages: Messages,
 ) -> Result<Ended> {
     let (address, settings) = (resolved.log(), resolved.settings.clone());
     let name = app.name();
+    let signals = Signals::new()?;
     let log = open_when_free(&address, &name, &settings).await?;
-    tracing::info!(app = name, worker = settings.worker_id, log = %address, guarantee = ?settings.guarantee, threads = settings.threads, "worker starts");
+    let banner = Banner::new(&app.def.lock(), &settings, &log.traits().name);
+    match console.width() {
+        Some(width) if messages.are_text() => console.write(banner.text(width).as_bytes()),
+        _ => banner.tell(),
+    }
     let (worker, handle) = Worker::new(app, Arc::clone(&log));
     let serving = Server::start(place(&address, &name), &name, log, Some(handle.clone()));
     let _serving = serving.inspect_err(|error| {
@@ -99,52 +115,14 @@ async fn run<S: Clone + Send + Sync + 'static>(
     for (partition, offset) in skip {
         handle.skip(partition, *offset);
     }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a process has signals, a simulation none"
-    )]
-    tokio::spawn(obey_signals(handle, messages)?);
-    worker.settings(settings).run().await
-}
-
-/// The first signal asks for an orderly end, the second ends the process. `SIGHUP` is for the messages,
-/// unless the terminal is gone: that asks for an end, too.
-fn obey_signals(handle: WorkerHandle, messages: Messages) -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let began_with = terminals();
-    Ok(async move {
-        let mut asked = false;
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {
-                    if terminals() == began_with {
-                        messages.reopen();
-                        continue;
-                    }
-                }
-            }
-            if std::mem::replace(&mut asked, true) {
-                #[expect(clippy::exit, reason = "the second signal means: at once")]
-                std::process::exit(130);
-            }
-            tracing::info!("worker finishes what is in flight; once more ends it at once");
-            handle.shutdown();
-        }
-    })
-}
-
-/// Which of standard input, output and error are a terminal that is still there.
-fn terminals() -> [bool; 3] {
-    [
-        io::stdin().is_terminal(),
-        io::stdout().is_terminal(),
-        io::stderr().is_terminal(),
-    ]
+    let shown = Shown::by(&settings);
+    let mut beside = tokio::task::JoinSet::new();
+    beside.spawn(signals.obey(handle.clone(), console.clone(), messages));
+    beside.spawn(live::follow(handle, console.clone(), shown));
+    let ended = worker.settings(settings).run().await;
+    beside.shutdown().await;
+    console.clear();
+    ended
 }
 
 pub(super) fn parse_record(text: &str) -> Result<(TopicPartition, Offset), String> {

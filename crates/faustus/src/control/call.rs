@@ -287,6 +287,7 @@ impl From<LaneStatus> for Lane {
         let state = match status.state {
             LaneState::Recovering => "recovering",
             LaneState::Waiting => "waiting",
+            LaneState::WaitingForTurn => "waiting for its turn",
             LaneState::WaitingForRoom(channel) => {
                 lane.reason = Some(format!("channel {channel} is full"));
                 "waiting for room"

@@ -297,6 +297,12 @@ impl LaneCore {
         self.turn.is_some()
     }
 
+    /// Whether it has an event to take that is not the next one of the lanes it takes turns with.
+    pub(crate) fn waits_for_turn(&self) -> bool {
+        let turn = self.turn.as_ref();
+        !self.inbox.is_empty() && turn.is_some_and(|turn| !turn.is_of(self))
+    }
+
     /// Completes the event in flight, if there is one: what it did stays.
     ///
     /// One that is to be given again was not seen by the instance that now ends.

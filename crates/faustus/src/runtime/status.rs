@@ -12,7 +12,7 @@ use std::{
 use faustus_core::{Clock, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
-use super::thread::TaskKey;
+use super::{os_thread, thread::TaskKey};
 use crate::membership::TaskId;
 
 /// How a task is.
@@ -72,8 +72,11 @@ pub struct LaneStatus {
 pub enum LaneState {
     /// Its task reads its changelogs.
     Recovering,
-    /// It waits for an event, or for its turn.
+    /// It waits for an event.
     Waiting,
+    /// An event waits for it, and it for lanes of other agents that write the same table: of all their events
+    /// the one that was delivered first comes first.
+    WaitingForTurn,
     /// It takes no event before there is room in this channel, which its events put something into.
     WaitingForRoom(String),
     /// It has an event in hand.
@@ -118,6 +121,8 @@ pub(crate) struct Pulse {
     /// The round of the poll, by the monotonic clock, in milliseconds.
     since: AtomicU64,
     tasks: Mutex<HashMap<TaskKey, TaskId>>,
+    /// The number that the operating system gave to the thread.
+    os_thread: OnceLock<u32>,
     /// Wall time less monotonic time, in milliseconds: found once, so that one moment is always told
     /// as the same time.
     origin: OnceLock<i64>,
@@ -126,6 +131,18 @@ pub(crate) struct Pulse {
 impl Pulse {
     const NOBODY: u64 = 0;
     const LANE_BITS: u32 = 20;
+
+    /// The thread that asks is the one whose pulse this is.
+    pub(crate) fn begin(&self) {
+        if let Some(number) = os_thread::current() {
+            let _ = self.os_thread.set(number);
+        }
+    }
+
+    /// The number that the operating system gave to the thread, if that is known.
+    pub(crate) fn os_thread(&self) -> Option<u32> {
+        self.os_thread.get().copied()
+    }
 
     /// The thread has this task from now on.
     pub(crate) fn gain(&self, key: TaskKey, task: TaskId) {

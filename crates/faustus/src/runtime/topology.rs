@@ -15,8 +15,8 @@ use std::{
 
 use super::{background::BackgroundDef, lane::LaneCore, outputs::TopicIndex, sensors::SensorDef};
 use crate::{
-    FailurePolicy, Result, Settings, channel::AnyQueue, failure::OnError, table::TableDef,
-    topic::TopicShared,
+    FailurePolicy, OwnWorker, Result, Settings, channel::AnyQueue, failure::OnError,
+    table::TableDef, topic::TopicShared,
 };
 
 /// A boxed future that stays on its thread.
@@ -34,6 +34,8 @@ pub(crate) struct AppDef {
     pub(crate) background: BackgroundDef,
     /// Are told of what a worker does.
     pub(crate) sensors: Vec<SensorDef>,
+    /// Where the program looks for its own worker, if it does.
+    pub(crate) own_worker: Option<OwnWorker>,
     /// Topics that only this application writes and reads, to bring keys together.
     pub(crate) repartitions: Vec<TopicIndex>,
     /// Mistakes found while the program registered.
@@ -48,6 +50,8 @@ pub(crate) struct AppDef {
 /// An agent without its types.
 pub(crate) struct AgentDef {
     pub(crate) name: Arc<str>,
+    /// The name of its function in the program.
+    pub(crate) function: &'static str,
     /// The topics it reads, and the patterns, in the order of its inputs.
     pub(crate) sources: Vec<TopicIndex>,
     pub(crate) concurrency: u32,
@@ -86,6 +90,7 @@ impl AppDef {
             agents: Vec::new(),
             background: BackgroundDef::default(),
             sensors: Vec::new(),
+            own_worker: None,
             repartitions: Vec::new(),
             problems: Vec::new(),
             configure: Vec::new(),

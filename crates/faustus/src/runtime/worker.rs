@@ -4,6 +4,7 @@
 //! revoke or a loss means is decided here; how tasks end is the threads' business. A thread that does
 //! not answer in time is cut off: its tasks leave [`Ownership`], so that nothing of them is stored.
 
+mod blocked;
 mod local;
 mod member;
 mod replan;
@@ -185,6 +186,11 @@ pub(crate) async fn run(
     };
     // Producers first: they end what a predecessor of the same name left open.
     control.start_threads(&env, &late).await?;
+    let after = env.settings.blocked_after;
+    let _watching = (!after.is_zero()).then(|| {
+        let watching = blocked::watch(&control.threads, after, control.recovery.clone());
+        env.spawn.task(Box::pin(watching))
+    });
     let begun = background.begin(&mut control.requests).await;
     let (result, membership) = match begun {
         Ok(Some(held)) => {
@@ -311,12 +317,11 @@ impl Control {
                 .thread(&format!("faustus-commit-{index}"), Box::new(committing));
             let spawn = Arc::clone(&env.spawn);
             let working = move || -> LocalFuture<()> {
+                context.pulse.begin();
                 let thread = WorkerThread::new(context, commanded, epochs, outcomes);
                 Box::pin(within(&spawn, thread.run()))
             };
-            let done = env
-                .spawn
-                .thread(&format!("faustus-worker-{index}"), Box::new(working));
+            let done = env.spawn.thread(&thread_name(index), Box::new(working));
             self.threads.push(Thread {
                 commands,
                 done,
@@ -555,6 +560,11 @@ async fn first_ended(threads: &mut [Thread]) -> usize {
         .iter_mut()
         .map(|thread| Box::pin(thread.done.wait()));
     futures_util::future::select_all(ends).await.1
+}
+
+/// The name of the worker thread of this index.
+fn thread_name(index: usize) -> String {
+    format!("faustus-worker-{index}")
 }
 
 /// A number for a worker thread that no other one has, as far as seeds differ.

@@ -9,11 +9,13 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::Console;
+use crate::cli::console::Console;
 
 /// A file of messages.
 pub(super) struct LogFile {
     path: PathBuf,
+    /// Hears of what is dropped.
+    console: Console,
     state: Mutex<State>,
 }
 
@@ -27,10 +29,12 @@ struct State {
 
 impl LogFile {
     /// Opens or makes the file at `path`, and adds to what is in it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let path = path.to_owned();
-        let state = Mutex::new(State::open(&path)?);
-        Ok(Self { path, state })
+    pub(super) fn open(path: &Path, console: &Console) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            console: console.clone(),
+            state: Mutex::new(State::open(path)?),
+        })
     }
 
     /// Opens the file at the same path, which may be another one by now.
@@ -50,7 +54,7 @@ impl LogFile {
             let told = format!(
                 "warning: {path} cannot be written ({error}); messages are dropped until it can\n"
             );
-            Console.write(told.as_bytes());
+            self.console.write(told.as_bytes());
         }
     }
 }
@@ -96,7 +100,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         fs::write(&path, "old\n").unwrap();
-        let file = LogFile::open(&path).unwrap();
+        let file = LogFile::open(&path, &Console::plain()).unwrap();
         file.write(b"one\n");
         let moved = directory.path().join("log.1");
         fs::rename(&path, &moved).unwrap();
@@ -111,7 +115,7 @@ mod tests {
     fn a_file_that_cannot_be_opened_anew_stays_the_one_that_is_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let file = LogFile::open(&path).unwrap();
+        let file = LogFile::open(&path, &Console::plain()).unwrap();
         let moved = directory.path().join("log.1");
         fs::rename(&path, &moved).unwrap();
         fs::create_dir(&path).unwrap();
@@ -124,7 +128,7 @@ mod tests {
     fn what_comes_after_half_a_message_begins_on_a_line_of_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let file = LogFile::open(&path).unwrap();
+        let file = LogFile::open(&path, &Console::plain()).unwrap();
         file.write(b"half");
         file.state.lock().torn = true;
         file.write(b"whole\n");
@@ -134,7 +138,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_message_for_a_full_disk_is_dropped() {
-        let file = LogFile::open(Path::new("/dev/full")).unwrap();
+        let file = LogFile::open(Path::new("/dev/full"), &Console::plain()).unwrap();
         file.write(b"one\n");
         assert!(file.state.lock().failing);
         file.write(b"two\n");

@@ -80,6 +80,7 @@ impl Running {
             None if lane.core.is_paused() => LaneState::Paused,
             None => match self.core.full_channel() {
                 Some(channel) => LaneState::WaitingForRoom(channel),
+                None if lane.core.waits_for_turn() => LaneState::WaitingForTurn,
                 None => LaneState::Waiting,
             },
         }

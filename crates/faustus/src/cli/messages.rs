@@ -21,11 +21,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use super::console::Console;
 use crate::{
     Error, LogFormat, Result,
     settings::layers::{Origins, Resolved, Source},
 };
-use super::console::Console;
 use file::LogFile;
 use form::Form;
 

@@ -9,7 +9,7 @@ pub(crate) fn current() -> Option<u32> {
     own.file_name()?.to_str()?.parse().ok()
 }
 
-/// What a thread of this process does at this moment, to follow "the thread".
+/// What a thread of this process does at this moment.
 pub(crate) fn doing(number: u32) -> Option<String> {
     let about = |what: &str| fs::read_to_string(format!("/proc/self/task/{number}/{what}")).ok();
     let state = state(&about("stat")?)?;

@@ -57,8 +57,9 @@ pub(super) async fn follow(worker: WorkerHandle, console: Console, shown: Shown)
                     told = now;
                     let (recovering, tasks) = progress.tasks;
                     let (records, all) = progress.records;
+                    let remaining = all - records;
                     tracing::info!(
-                        recovering, tasks, records, of = all, per_second = progress.per_second.map(whole),
+                        recovering, tasks, records, remaining, per_second = progress.per_second.map(whole),
                         left = ?progress.left.unwrap_or_default(), "tables recover"
                     );
                 }

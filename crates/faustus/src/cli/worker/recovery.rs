@@ -233,7 +233,10 @@ mod tests {
     #[test]
     fn its_end_is_seen_once() {
         let mut recovery = Recovery::default();
-        let begins = vec![task(0, &[("totals", 100, 300)], Recovering), task(1, &[], Running)];
+        let begins = vec![
+            task(0, &[("totals", 100, 300)], Recovering),
+            task(1, &[], Running),
+        ];
         let progress = under_way(recovery.look(&monitor(begins), secs(1)));
         assert_eq!(progress.tasks, (1, 2));
         let runs = monitor(vec![task(0, &[], Running)]);

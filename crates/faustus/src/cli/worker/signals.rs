@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use faustus_core::Timestamp;
+use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::{console::Console, messages::Messages};
@@ -33,12 +33,7 @@ impl Signals {
 
     /// Does what they mean. The first `SIGINT` or `SIGTERM` asks for an orderly end, the second ends the
     /// process. `SIGHUP` is for the messages, unless the terminal is gone: that asks for an end, too.
-    pub(super) async fn obey(
-        mut self,
-        worker: WorkerHandle,
-        console: Console,
-        messages: Messages,
-    ) {
+    pub(super) async fn obey(mut self, worker: WorkerHandle, console: Console, messages: Messages) {
         let began_with = terminals();
         let mut asked = false;
         loop {
@@ -99,7 +94,9 @@ async fn dump(worker: &WorkerHandle) {
     }
     for lane in lanes.into_iter().map(Lane::from) {
         let awaits = awaits(&lane.state);
-        let since = lane.since.map(|since| Timestamp(since).to_string());
+        let since = lane
+            .since
+            .and_then(|since| Timestamp::from_millisecond(since).ok());
         let Lane {
             agent,
             task,
@@ -112,7 +109,17 @@ async fn dump(worker: &WorkerHandle) {
             ..
         } = lane;
         tracing::info!(
-            agent, task, lane, state, awaits, record, since, taken, failures, reason, "lane"
+            agent,
+            task,
+            lane,
+            state,
+            awaits,
+            record,
+            since = since.map(tracing::field::display),
+            taken,
+            failures,
+            reason,
+            "lane"
         );
     }
 }

@@ -113,20 +113,18 @@ fn tell(recovery: &RecoveryContext, thread: &Watched, task: &TaskId, lane: usize
     let function = agents
         .find(|def| *def.name == **agent)
         .map(|def| def.function);
-    let mut hint = "use faustus::blocking for what blocks or computes".to_owned();
+    let mut remedy = "give what blocks or computes to `faustus::blocking`".to_owned();
     if let Some(os) = thread.pulse.os_thread() {
-        if let Some(doing) = os_thread::doing(os) {
-            let _ = write!(hint, "; the thread {doing}");
-        }
+        let pid = std::process::id();
         let _ = write!(
-            hint,
-            "; its stack is that of LWP {os} in: gdb --batch -p {} -ex 'thread apply all bt'",
-            std::process::id()
+            remedy,
+            "; its stack is that of LWP {os} in `gdb --batch -p {pid} -ex 'thread apply all bt'`"
         );
     }
+    let state = thread.pulse.os_thread().and_then(os_thread::doing);
     tracing::warn!(
-        agent, function, %task, lane, thread = thread.name, ?held,
-        "an agent blocks its thread, and all other lanes there: {hint}"
+        agent, function, %task, lane, thread = thread.name, ?held, state, remedy,
+        "an agent blocks its thread and all other lanes there"
     );
 }
 

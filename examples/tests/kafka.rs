@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, os::unix::process::CommandExt, time::Instant};
 
 use common::{
     PATIENCE, WORD_COUNT,
@@ -15,7 +15,7 @@ use common::{
     program::{Output, Program},
 };
 use kafka_testbed::Cluster;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Starts two processes that both feed all lines, kills one when both have counted, starts another,
 /// and gives what is counted in the end.
@@ -131,6 +131,41 @@ fn commands_look_at_kafka_and_at_workers_of_this_machine() {
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(ran.err.contains("run elsewhere"), "{ran}");
     assert_eq!(worker.end(Signal::INT), Some(0));
+}
+
+#[test]
+fn several_workers_in_one_process_group_end_in_order_by_one_signal() {
+    let broker = Cluster::start(1).unwrap();
+    let address = format!("kafka://{}", broker.bootstrap());
+    let place = Place::new();
+    let mut group = 0;
+    let mut workers = Vec::new();
+    for number in 0..3 {
+        let id = format!("worker-{number}");
+        let mut command = place.command(
+            &["worker", "--worker-id", &id],
+            &[("FAUSTUS_LOG", &address)],
+        );
+        command.process_group(group);
+        let mut worker = Program::of(command);
+        group = if group == 0 { worker.id() } else { group };
+        worker.until_worker_says("tasks assigned");
+        workers.push(worker);
+    }
+    let environment = [("FAUSTUS_LOG", &*address)];
+    let deadline = Instant::now() + PATIENCE;
+    // Two partitions of orders and one of numbers, wherever they run, and each once.
+    loop {
+        let ran = place.run_with_input(&["agents"], "", &environment);
+        if ran.out.contains("1 waiting") && ran.out.contains("2 waiting") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "at the end: {ran}");
+    }
+    kill_process_group(Pid::from_raw(group).unwrap(), Signal::INT).unwrap();
+    for worker in workers {
+        assert_eq!(worker.exit_code(), Some(0));
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ chapters! {
     Time: "time.md",
     Asking: "asking.md",
     Sensors: "sensors.md",
+    Worker: "worker.md",
+    Messages: "logs.md",
     Mistakes: "mistakes.md",
     Settings: "settings.md",
     ComingFromFaust: "coming-from-faust.md",

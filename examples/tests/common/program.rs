@@ -87,9 +87,14 @@ impl Program {
         });
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        let pid = Pid::from_raw(self.id()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 

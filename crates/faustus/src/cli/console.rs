@@ -68,7 +68,7 @@ impl Console {
 
     /// Shows how far something is, in place of the line before.
     pub(super) fn show_progress(&self, what: &str, percent: u64, text: &str) {
-        let bar = style("{prefix} {bar:20} {percent:>3} %  {wide_msg}");
+        let bar = style("{prefix} {bar:10} {percent:>3} %  {wide_msg}");
         self.line.set_style(bar.progress_chars("=> "));
         self.line.set_prefix(what.to_owned());
         self.line.set_position(percent);

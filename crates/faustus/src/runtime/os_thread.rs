@@ -42,6 +42,10 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "real threads are what this is about"
+    )]
     fn a_thread_that_waits_and_one_that_computes_are_told_apart() {
         let this = current().unwrap();
         assert_eq!(doing(this).as_deref(), Some("computes"));

@@ -138,15 +138,15 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (recovering, tasks) = self.tasks;
         let (done, all) = self.records;
-        write!(f, "{recovering} of {tasks} tasks  ")?;
+        // What matters most comes first: a terminal may be narrow.
+        if let Some(left) = self.left {
+            write!(f, "{} left  ", span(left.as_secs_f64()))?;
+        }
         write!(f, "{} of {} records", amount(done), amount(all))?;
         if let Some(rate) = self.per_second {
             write!(f, "  {}/s", amount(whole(rate)))?;
         }
-        if let Some(left) = self.left {
-            write!(f, "  {} left", span(left.as_secs_f64()))?;
-        }
-        Ok(())
+        write!(f, "  {recovering} of {tasks} tasks")
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(then.records, (3_000, 9_000));
         assert_eq!((then.percent(), then.per_second), (33, Some(1_500.0)));
         assert_eq!(then.left, Some(secs(4)));
-        insta::assert_snapshot!(then, @"1 of 1 tasks  3 k of 9 k records  1.5 k/s  4.0 s left");
+        insta::assert_snapshot!(then, @"4.0 s left  3 k of 9 k records  1.5 k/s  1 of 1 tasks");
     }
 
     #[test]

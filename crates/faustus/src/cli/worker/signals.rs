@@ -53,7 +53,7 @@ impl Signals {
             }
             if std::mem::replace(&mut asked, true) {
                 console.clear();
-                #[expect(clippy::exit, reason = "the second signal means: at once")]
+                // The second signal means: at once.
                 std::process::exit(130);
             }
             tracing::info!("worker finishes what is in flight; once more ends it at once");

@@ -8,7 +8,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .into_iter()
         .map(|known| (distance(known), known))
         .min()?;
-    (distance <= 2 && distance < name.chars().count()).then_some(nearest)
+    let length = name.chars().count();
+    (distance <= (length / 3).clamp(1, 2) && distance < length).then_some(nearest)
 }
 
 /// `: did you mean …?`, or nothing.
@@ -25,7 +26,9 @@ pub(crate) fn are_confusable(one: &str, other: &str) -> bool {
     let without_digits = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
     let differ_in_letters = without_digits(one) != without_digits(other);
     let distance = strsim::damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase());
-    differ_in_letters && (distance == 0 || distance == 1 && one.len().min(other.len()) >= 4)
+    let lost_a_letter = one.len() != other.len();
+    let is_long = one.len().min(other.len()) >= if lost_a_letter { 3 } else { 4 };
+    differ_in_letters && (distance == 0 || distance == 1 && is_long)
 }
 
 #[cfg(test)]
@@ -37,6 +40,11 @@ mod tests {
         assert_eq!(nearest("poool", ["web", "pool", "loop"]), Some("pool"));
         assert_eq!(nearest("POOL", ["web", "pool"]), Some("pool"));
         assert_eq!(nearest("database", ["web", "pool"]), None);
+        assert_eq!(nearest("foo", ["log"]), None);
+        assert_eq!(
+            nearest("partitoins", ["partitions", "topics"]),
+            Some("partitions")
+        );
         assert_eq!(nearest("db", ["ab", "xy"]), Some("ab"));
         assert_eq!(nearest("a", ["b"]), None);
         assert_eq!(nearest("a", []), None);
@@ -47,6 +55,8 @@ mod tests {
         assert!(are_confusable("orders", "Orders"));
         assert!(are_confusable("orders", "order"));
         assert!(are_confusable("orders", "odrers"));
+        assert!(are_confusable("shop", "shp"));
+        assert!(!are_confusable("api", "app"));
         assert!(!are_confusable("orders", "orders"));
         assert!(!are_confusable("orders-1", "orders-2"));
         assert!(!are_confusable("a", "b"));

@@ -75,6 +75,20 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether only text can be one of its values.
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Self::Address
+            | Self::Choice
+            | Self::Directory
+            | Self::File
+            | Self::Levels
+            | Self::Name => true,
+            // What they say of a number is how to write it with its unit.
+            Self::Count | Self::Duration | Self::Flag | Self::Size => false,
+        }
+    }
+
     /// How it is called where settings are listed.
     pub(crate) fn name(self) -> &'static str {
         match self {

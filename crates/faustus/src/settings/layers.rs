@@ -24,8 +24,8 @@ use environment::Variables;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Default,
-    /// A file, and the line in it, counted from 1.
-    File(Arc<Path>, usize),
+    /// The part of a file that is for all applications or for this one, and the line, counted from 1.
+    File(Arc<Path>, Part, usize),
     /// What the program gave to [`App::configure`].
     Code,
     Environment,
@@ -35,7 +35,29 @@ pub(crate) enum Source {
     Option,
 }
 
+/// A part of the file, in the order in which they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// What stands at its top.
+    All,
+    /// What stands in the table of the application.
+    Application,
+}
+
 impl Source {
+    /// The higher one of two holds.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File(_, Part::All, _) => 1,
+            Self::File(_, Part::Application, _) => 2,
+            Self::Code => 3,
+            Self::RustLog => 4,
+            Self::Environment => 5,
+            Self::Option => 6,
+        }
+    }
+
     /// The layer's name.
     pub(crate) fn layer(&self) -> &'static str {
         match self {
@@ -51,7 +73,7 @@ impl Source {
     pub(crate) fn place(&self, setting: &Setting) -> String {
         match self {
             Self::Default => "default".to_owned(),
-            Self::File(path, line) => format!("{}, line {line}", path.display()),
+            Self::File(path, _, line) => format!("{}, line {line}", path.display()),
             Self::Code => "code".to_owned(),
             Self::Environment => setting.variable(),
             Self::RustLog => environment::RUST_LOG.to_owned(),

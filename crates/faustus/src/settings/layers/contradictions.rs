@@ -1,4 +1,7 @@
 //! Settings that are right by themselves and do not go together.
+//!
+//! A setting without effect is a mistake only of who said it knowing better: where the one that takes
+//! its effect away was said in a higher layer, it stands for other runs, and is passed over.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -19,8 +22,14 @@ pub(super) fn of(resolved: &Resolved) -> Vec<String> {
 /// The setting at fault, and what is wrong with it.
 type Contradiction = Option<(&'static str, String)>;
 
+/// Whether the setting `name` was said, and not below what leaves it without effect.
+fn is_mistaken(resolved: &Resolved, name: &str, by: &str) -> bool {
+    let said = resolved.source(name);
+    *said != Source::Default && said.rank() >= resolved.source(by).rank()
+}
+
 fn guarantee(resolved: &Resolved) -> Contradiction {
-    let is_said = |name| *resolved.source(name) != Source::Default;
+    let is_said = |name| is_mistaken(resolved, name, "exactly-once");
     match resolved.settings.guarantee {
         Guarantee::AtLeastOnce if is_said("transaction-interval") => Some((
             "transaction-interval",
@@ -38,7 +47,8 @@ fn guarantee(resolved: &Resolved) -> Contradiction {
 
 fn loss(resolved: &Resolved) -> Contradiction {
     let log = resolved.log();
-    (resolved.settings.accept_loss && log.directory().is_none()).then(|| {
+    let is_said = resolved.settings.accept_loss && is_mistaken(resolved, "accept-loss", "log");
+    (is_said && log.directory().is_none()).then(|| {
         let wrong =
             format!("only a log in a directory may have lost records, not {log}; remove it");
         ("accept-loss", wrong)
@@ -47,7 +57,8 @@ fn loss(resolved: &Resolved) -> Contradiction {
 
 fn fsync(resolved: &Resolved) -> Contradiction {
     let log = resolved.log();
-    (resolved.settings.fsync && log.place() == Ok(Place::Memory)).then(|| {
+    let is_said = resolved.settings.fsync && is_mistaken(resolved, "fsync", "log");
+    (is_said && log.place() == Ok(Place::Memory)).then(|| {
         let wrong = format!("{log} is on no disk; remove it, or let the log be a directory");
         ("fsync", wrong)
     })

@@ -3,7 +3,10 @@
 use std::{ffi::OsStr, path::PathBuf};
 
 use super::Surroundings;
-use crate::{near::did_you_mean, settings::catalogue::CATALOGUE};
+use crate::{near::nearest, settings::catalogue::CATALOGUE};
+
+/// What the names of all variables of settings begin with.
+const PREFIX: &str = "FAUSTUS_";
 
 /// The variable that names the file of settings.
 const CONFIG: &str = "FAUSTUS_CONFIG";
@@ -33,7 +36,7 @@ impl Variables {
             if variable == RUST_LOG && !value.is_empty() {
                 read.rust_log = value.to_str().map(str::to_owned);
             }
-            if !variable.starts_with("FAUSTUS_")
+            if !variable.starts_with(PREFIX)
                 || value.is_empty()
                 || is_of_a_service(&variable, value)
             {
@@ -52,9 +55,16 @@ impl Variables {
                     .mistakes
                     .push(format!("{variable}: it is not UTF-8; write it anew")),
                 (None, _) => {
-                    let near =
-                        did_you_mean(&variable, names.iter().map(String::as_str).chain([CONFIG]));
-                    let remedy = if near.is_empty() { "; unset it" } else { &near };
+                    let names = names.iter().map(String::as_str).chain([CONFIG]);
+                    // What all have in common makes none of them near.
+                    let near = nearest(
+                        &variable[PREFIX.len()..],
+                        names.filter_map(|name| name.strip_prefix(PREFIX)),
+                    );
+                    let remedy = near.map_or_else(
+                        || "; unset it".to_owned(),
+                        |near| format!(": did you mean \"{PREFIX}{near}\"?"),
+                    );
                     read.mistakes
                         .push(format!("{variable}: there is no such setting{remedy}"));
                 }

@@ -10,8 +10,11 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::{Layers, Source};
-use crate::{near::are_confusable, settings::catalogue::position};
+use super::{Layers, Part, Source};
+use crate::{
+    near::are_confusable,
+    settings::catalogue::{CATALOGUE, position},
+};
 
 /// The file that is looked for.
 const NAME: &str = "faustus.toml";
@@ -62,7 +65,7 @@ impl File<'_> {
         let top = top.into_inner();
         for (name, value) in in_order(&top) {
             if !matches!(value.get_ref(), DeValue::Table(_)) {
-                self.set(layers, name, value);
+                self.set(layers, Part::All, name, value);
             }
         }
         for (name, value) in in_order(&top) {
@@ -78,7 +81,7 @@ impl File<'_> {
         let section: &str = name.get_ref();
         if section == app {
             for (key, value) in in_order(table) {
-                self.set(layers, key, value);
+                self.set(layers, Part::Application, key, value);
             }
         } else if are_confusable(section, &app) || position(section).is_some() {
             let place = self.place(name.span().start);
@@ -88,7 +91,13 @@ impl File<'_> {
         }
     }
 
-    fn set(&self, layers: &mut Layers, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
+    fn set(
+        &self,
+        layers: &mut Layers,
+        part: Part,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
         let name: &str = key.get_ref();
         let place = self.place(key.span().start);
         let Some(index) = position(name) else {
@@ -104,8 +113,17 @@ impl File<'_> {
                 return layers.mistake(name, &place, "it has several values; write one");
             }
         };
+        let is_text = matches!(value.get_ref(), DeValue::String(_));
+        if !is_text && CATALOGUE[index].kind.is_text() {
+            let wrong = format!("{text} is no text; write it in quotes, as \"{text}\"");
+            return layers.mistake(name, &place, wrong);
+        }
         let line = self.line(key.span().start);
-        layers.set(index, &text, Source::File(Arc::clone(&self.path), line));
+        layers.set(
+            index,
+            &text,
+            Source::File(Arc::clone(&self.path), part, line),
+        );
     }
 
     fn place(&self, at: usize) -> String {

@@ -196,14 +196,12 @@ fn what_does_not_go_together_is_told_with_where_it_was_said() {
     let said = [
         Said::nothing().by_option("transaction-interval", "1 s"),
         Said::nothing()
-            .in_file("commit-interval = \"2 s\"")
-            .by_option("exactly-once", "true"),
+            .in_code(|settings| settings.guarantee = Guarantee::ExactlyOnce)
+            .by_option("commit-interval", "2 s"),
         Said::nothing()
             .by_variable("FAUSTUS_ACCEPT_LOSS", "true")
-            .by_option("log", "memory://"),
-        Said::nothing()
-            .in_file("fsync = true")
-            .by_option("log", "memory://"),
+            .in_file("log = \"memory://\""),
+        Said::nothing().in_file("fsync = true\nlog = \"memory://\""),
         Said::nothing()
             .in_code(|settings| settings.kafka_delivery_timeout = Some(settings.session_timeout)),
         Said::nothing()
@@ -212,6 +210,46 @@ fn what_does_not_go_together_is_told_with_where_it_was_said() {
     ];
     let told = said.map(Said::mistakes);
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_a_higher_layer_leaves_without_effect_is_passed_over() {
+    let exactly_once = |said: Said| {
+        said.in_code(|settings| settings.guarantee = Guarantee::ExactlyOnce)
+            .read()
+    };
+    let in_file = |text: &str| Said::nothing().in_file(text);
+    assert!(exactly_once(in_file("commit-interval = \"2 s\"")).is_ok());
+    let shared = "commit-interval = \"2 s\"\n[bank]\nexactly-once = true\n";
+    assert!(in_file(shared).read().is_ok());
+    let below = in_file("transaction-interval = \"1 s\"").by_option("exactly-once", "false");
+    assert!(below.read().is_ok());
+    let elsewhere = in_file("fsync = true\naccept-loss = true").by_option("log", "memory://");
+    assert!(elsewhere.read().is_ok());
+}
+
+#[test]
+fn a_value_of_another_type_of_toml_is_a_mistake() {
+    let text = "log = 7\nworker-id = true\nlog-file = 1.5\nthreads = \"2\"\ncommit-interval = 10\n";
+    insta::assert_snapshot!(Said::nothing().in_file(text).mistakes());
+}
+
+#[test]
+fn a_table_with_a_name_much_like_the_applications_is_a_mistake() {
+    for near in ["bnk", "bnak", "Bank", "banks"] {
+        let mistakes = Said::nothing()
+            .in_file(&format!("[bank]\n[{near}]\n"))
+            .mistakes();
+        assert!(mistakes.contains("write [bank]"), "{near}: {mistakes}");
+    }
+    assert!(Said::nothing().in_file("[shop]\n[bank-2]\n").read().is_ok());
+}
+
+#[test]
+fn a_variable_like_no_setting_is_told_without_a_guess() {
+    let told = |name: &str| Said::nothing().by_variable(name, "1").mistakes();
+    assert!(told("FAUSTUS_FOO").contains("there is no such setting; unset it"));
+    assert!(told("FAUSTUS_LGO").contains("did you mean \"FAUSTUS_LOG\"?"));
 }
 
 #[test]

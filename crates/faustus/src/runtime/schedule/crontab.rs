@@ -65,7 +65,7 @@ impl Crontab {
         }
         let is_wildcard = |field: &&str| field.starts_with(['*', '?']) || *field == "@hourly";
         let crontab = Self {
-            fields: read(&fields.join(" "))?,
+            fields: read(&fields)?,
             is_zone_named: named.is_some(),
             zone: named.unwrap_or(TimeZone::UTC),
             is_interval: fields.iter().take(2).any(is_wildcard),
@@ -147,7 +147,30 @@ impl Crontab {
     }
 }
 
-fn read(fields: &str) -> Result<Cron, String> {
+/// What the five fields are called.
+const FIELDS: [&str; 5] = ["minute", "hour", "day of month", "month", "day of week"];
+
+fn read(fields: &[&str]) -> Result<Cron, String> {
+    parse(&fields.join(" ")).map_err(|error| match at_fault(fields) {
+        Some((name, field, error)) => format!("{name} {field:?} will not do: {error}"),
+        None => error,
+    })
+}
+
+/// The first field that is wrong whatever the others are.
+fn at_fault<'a>(fields: &[&'a str]) -> Option<(&'static str, &'a str, String)> {
+    let named = FIELDS.into_iter().zip(fields).enumerate();
+    named
+        .filter(|_| fields.len() == FIELDS.len())
+        .find_map(|(place, (name, field))| {
+            let mut alone = ["*"; FIELDS.len()];
+            alone[place] = field;
+            let error = parse(&alone.join(" ")).err()?;
+            Some((name, *field, error))
+        })
+}
+
+fn parse(fields: &str) -> Result<Cron, String> {
     let parser = CronParser::builder()
         .seconds(Seconds::Disallowed)
         .year(Year::Disallowed);

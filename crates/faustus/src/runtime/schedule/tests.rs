@@ -183,14 +183,19 @@ fn a_crontab_that_cannot_be_read_is_refused_with_what_to_write() {
     assert!(refused("*/5 * * * * *").contains("for seconds use a timer"));
     assert!(refused("0 0 * * * Mars/Olympus").contains("\"Mars/Olympus\""));
     assert!(refused("0 0 * * * europe/berln").contains("did you mean \"Europe/Berlin\"?"));
-    for crontab in [
-        "60 0 * * *",
-        "0 24 * * *",
-        "0 0 0 * *",
-        "a b c d e",
-        "@never",
+    for (crontab, told) in [
+        ("60 0 * * *", "minute \"60\" will not do"),
+        ("0 24 * * *", "hour \"24\""),
+        ("0 0 0 * *", "day of month \"0\""),
+        ("0 0 * JANUARY *", "month \"JANUARY\""),
+        ("0 0 * * MON-FRY", "day of week \"MON-FRY\""),
+        ("@never", ""),
     ] {
-        assert!(!refused(crontab).is_empty(), "{crontab}");
+        let refused = refused(crontab);
+        assert!(
+            refused.contains(told) && !refused.is_empty(),
+            "{crontab}: {refused}"
+        );
     }
 }
 

@@ -64,7 +64,7 @@ where
     /// order. Agents that write the same table must have the same number.
     #[must_use]
     pub fn concurrency(mut self, lanes: u32) -> Self {
-        self.concurrency = lanes.max(1);
+        self.concurrency = lanes;
         self
     }
 

@@ -165,6 +165,11 @@ impl AppDef {
             };
             format!("{kind} {}", topic.name)
         });
+        if agent.concurrency == 0 {
+            found.push(format!(
+                "agent {name} has a concurrency of 0: it would take no event; give it 1, or as many as are to be in flight"
+            ));
+        }
         if agent.unordered && !agent.tables.is_empty() {
             found.push(format!(
                 "agent {name} is unordered and writes tables, whose changes have an order: use concurrency, \

@@ -41,6 +41,14 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn an_agent_that_would_take_no_event_is_told() {
+    let app = App::new("app");
+    let topic = app.topic("topic");
+    let app = app.agent("x", &topic, |a| a.concurrency(0).run(nothing));
+    check(app, &["agent x has a concurrency of 0", "give it 1"]);
+}
+
+#[test]
 fn two_agents_of_one_name_are_told() {
     let app = App::new("app");
     let (one, two) = (app.topic("one"), app.topic("two"));

@@ -29,8 +29,8 @@ pub(crate) struct TopicShared {
     pub(crate) partitions: OnceLock<u32>,
     /// The longest record it takes, in bytes, known once the application runs.
     pub(crate) max_bytes: OnceLock<usize>,
-    /// What sends that leave at once go through, once the application runs.
-    pub(crate) client: OnceLock<Client>,
+    /// What sends that leave at once go through, once the application runs; or why it does not.
+    pub(crate) client: OnceLock<Result<Client>>,
     /// It is no topic of the log, but a channel.
     pub(crate) channel: Option<Arc<dyn AnyQueue>>,
     /// It stands for all topics that this takes.
@@ -90,7 +90,24 @@ impl TopicShared {
 
     /// What sends that leave at once go through.
     pub(crate) fn client(&self) -> Result<&Client> {
-        self.client.get().ok_or_else(|| self.not_running())
+        match self.client.get() {
+            Some(Ok(client)) => Ok(client),
+            Some(Err(error)) => Err(error.clone().context(format!(
+                "topic {} cannot be used, as the application did not start",
+                self.name
+            ))),
+            None => Err(self.not_running()),
+        }
+    }
+
+    /// Sends go through `client` from now on.
+    pub(crate) fn open(&self, client: &Client) {
+        self.client.get_or_init(|| Ok(client.clone()));
+    }
+
+    /// The application ended with `error`, which says why nothing can be sent if it never ran.
+    pub(crate) fn refuse(&self, error: &Error) {
+        self.client.get_or_init(|| Err(error.clone()));
     }
 
     fn not_running(&self) -> Error {
@@ -208,11 +225,7 @@ impl<T> Topic<T> {
         key: &K,
         value: &T,
     ) -> Result<(TopicPartition, Offset)> {
-        let client = self
-            .shared
-            .client
-            .get()
-            .ok_or_else(|| self.shared.not_running())?;
+        let client = self.shared.client()?;
         let mut bytes = Vec::new();
         let absent = self.codec.is_absent(value);
         if !absent {
@@ -242,11 +255,7 @@ impl<T> Topic<T> {
     ///
     /// Cancel safe.
     pub async fn end_offsets(&self) -> Result<Vec<Offset>> {
-        let client = self
-            .shared
-            .client
-            .get()
-            .ok_or_else(|| self.shared.not_running())?;
+        let client = self.shared.client()?;
         let count = *self
             .shared
             .partitions

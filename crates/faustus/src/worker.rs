@@ -15,7 +15,7 @@ use faustus_core::{
 use faustus_store::FjallStores;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     App, Codec, Ended, Error, ErrorKind, Json, LaneStatus, Monitor, Result, Settings, TaskStatus,
@@ -61,6 +61,8 @@ pub struct Worker {
     def: AppDef,
     env: Environment,
     requests: mpsc::UnboundedReceiver<Request>,
+    /// Is told why it failed.
+    failure: watch::Sender<Option<Error>>,
 }
 
 impl Worker {
@@ -87,8 +89,10 @@ impl Worker {
         seed: u64,
     ) -> (Self, WorkerHandle) {
         let (sender, requests) = mpsc::unbounded_channel();
+        let (failure, failed) = watch::channel(None);
         let meters = Meters::new(&def, Arc::clone(&clock));
         let about = About {
+            failed,
             clock: Arc::clone(&clock),
             transport: Arc::downgrade(&transport),
             meters: Arc::clone(&meters),
@@ -119,7 +123,13 @@ impl Worker {
             seed,
             seeded_order: false,
         };
-        (Self { def, env, requests }, handle)
+        let worker = Self {
+            def,
+            env,
+            requests,
+            failure,
+        };
+        (worker, handle)
     }
 
     /// The same worker with these settings, instead of what [`App::configure`] says.
@@ -160,17 +170,35 @@ impl Worker {
             def,
             mut env,
             requests,
+            failure,
         } = self;
+        if env.settings.worker_id.is_empty() {
+            env.settings.worker_id = random_id(env.seed);
+        }
         async move {
-            if env.settings.worker_id.is_empty() {
-                env.settings.worker_id = random_id(env.seed);
+            let def = Arc::new(def);
+            let ended = run_with_stores(&def, env, requests).await;
+            if let Err(error) = &ended {
+                for topic in &def.topics {
+                    topic.refuse(error);
+                }
+                failure.send_replace(Some(error.clone()));
             }
-            if let (None, Some(directory)) = (&env.stores, &env.settings.stores) {
-                env.stores = Some(Arc::new(open_stores(directory)?));
-            }
-            crate::runtime::run(Arc::new(def), env, requests).await
+            ended
         }
     }
+}
+
+/// Runs the worker with its tables kept where the settings say, unless they are kept elsewhere.
+async fn run_with_stores(
+    def: &Arc<AppDef>,
+    mut env: Environment,
+    requests: mpsc::UnboundedReceiver<Request>,
+) -> Result<Ended> {
+    if let (None, Some(directory)) = (&env.stores, &env.settings.stores) {
+        env.stores = Some(Arc::new(open_stores(directory)?));
+    }
+    crate::runtime::run(Arc::clone(def), env, requests).await
 }
 
 impl fmt::Debug for Worker {
@@ -190,6 +218,8 @@ pub struct WorkerHandle {
 
 /// What handles know of their worker.
 struct About {
+    /// Why the worker failed; closed when it has ended.
+    failed: watch::Receiver<Option<Error>>,
     clock: Arc<dyn Clock>,
     /// To ask for the ends of partitions; a handle keeps no log open.
     transport: Weak<dyn Transport>,
@@ -280,14 +310,15 @@ impl WorkerHandle {
             return Err(Error::config(what));
         };
         let request = Request::Agent(Arc::clone(name), order);
-        self.requests.send(request).map_err(|_| ended())
+        let sent = self.requests.send(request);
+        sent.map_err(|_| ended(self.about.failed.borrow().as_ref()))
     }
 
     /// Waits until the worker has checked its topics and can send.
     ///
     /// # Errors
     ///
-    /// When the worker has ended.
+    /// When the worker has ended; if it could not start, or failed, the error says why.
     ///
     /// # Cancel safety
     ///
@@ -400,12 +431,17 @@ impl WorkerHandle {
         patience: Option<Duration>,
     ) -> Result<Vec<T>> {
         let (to, answer) = oneshot::channel();
-        self.requests.send(request(to)).map_err(|_| ended())?;
+        if self.requests.send(request(to)).is_err() {
+            return Err(self.ended().await);
+        }
         let answers = tokio::select! {
             biased;
-            answers = answer => answers.map_err(|_| ended())?,
+            answers = answer => answers.ok(),
             // A request that is sent while the worker ends may be neither refused nor dropped.
-            () = self.requests.closed() => return Err(ended()),
+            () = self.requests.closed() => None,
+        };
+        let Some(answers) = answers else {
+            return Err(self.ended().await);
         };
         let answers = answers.into_iter().map(async |Answer { answer, instead }| {
             let Some(patience) = patience else {
@@ -419,6 +455,15 @@ impl WorkerHandle {
         });
         Ok(join_all(answers).await.into_iter().flatten().collect())
     }
+
+    /// Why the worker answers no more. It takes no requests, so it is about to tell.
+    async fn ended(&self) -> Error {
+        let mut failed = self.about.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(failure) => ended(failure.as_ref()),
+            Err(_) => ended(None),
+        }
+    }
 }
 
 impl fmt::Debug for WorkerHandle {
@@ -429,8 +474,11 @@ impl fmt::Debug for WorkerHandle {
     }
 }
 
-fn ended() -> Error {
-    Error::new(ErrorKind::Lost, "the worker has ended")
+fn ended(failure: Option<&Error>) -> Error {
+    match failure {
+        Some(error) => error.clone().context("the worker has ended"),
+        None => Error::new(ErrorKind::Lost, "the worker has ended"),
+    }
 }
 
 /// Opens the stores in `directory`. Damaged ones are removed: changelogs hold all there was in them.

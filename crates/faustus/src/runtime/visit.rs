@@ -47,7 +47,7 @@ pub(crate) async fn visit(
         Meters::new(def, clock),
     );
     for topic in def.log_topics() {
-        topic.client.get_or_init(|| client.clone());
+        topic.open(&client);
     }
     Ok(Visit {
         replies,

@@ -121,7 +121,7 @@ pub(crate) async fn run(
         env.spawn.task(Box::pin(delivering)),
     ];
     for topic in &def.topics {
-        topic.client.get_or_init(|| client.clone());
+        topic.open(&client);
     }
     for agent in &def.agents {
         for queue in agent

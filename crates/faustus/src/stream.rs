@@ -10,6 +10,7 @@ use std::{
     future::poll_fn,
     hash::Hash,
     ops::Deref,
+    panic::resume_unwind,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -111,9 +112,10 @@ impl<T, R> Stream<T, R> {
     ///
     /// # Panics
     ///
-    /// If the agent was registered without [`table(&table)`](crate::AgentBuilder::table).
+    /// If the agent was registered without [`table(&table)`](crate::AgentBuilder::table). That is a
+    /// mistake of the program, which no other try mends: the agent's tasks are parked at once, and tell
+    /// what to add.
     #[must_use]
-    #[track_caller]
     pub fn bind<K, V>(&self, table: &Table<K, V>) -> Shard<K, V>
     where
         K: Hash + Eq + Clone + 'static,
@@ -124,12 +126,13 @@ impl<T, R> Stream<T, R> {
         let shard = shard.and_then(|shard| shard.into_any().downcast::<TypedShard<K, V>>().ok());
         match shard {
             Some(shard) => Shard::new(shard, Rc::clone(&self.lane)),
-            None => panic!(
+            // It is told where the failure of the agent is, and not as a panic, too.
+            None => resume_unwind(Box::new(Error::config(format!(
                 "agent {} binds table {} but is not registered with it: add .table(&{1}) to the agent{}",
                 self.lane.agent,
                 table.name,
                 did_you_mean(&table.name, self.tables.iter().map(|name| &**name)),
-            ),
+            )))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use faustus::{Settings, prelude::*, testing::simulate};
+use faustus::{ErrorKind, Settings, TaskState, TaskStatus, prelude::*, testing::simulate};
 use parking_lot::Mutex;
 
 #[derive(Record, Serialize, Deserialize)]
@@ -55,17 +55,20 @@ fn an_agent_that_binds_a_table_it_was_not_given_is_told_of_the_one_it_has() {
         let (sums, sum) = (app.table::<String, u64>("sums"), app.table("sum"));
         let numbers = app.topic("numbers").partitions(1);
         let app = app.with_state(sum);
-        let said = Arc::new(Mutex::new(String::new()));
+        let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
         let app = app.agent("add", &numbers, |a| {
             a.table(&sums)
-                .on_error(move |failure| *heard.lock() = failure.error.to_string())
+                .on_error(move |failure| heard.lock().push(failure.error.to_string()))
                 .run(add)
         });
         let worker = cluster.worker(app, Settings::default());
         cluster.send("numbers", "", &1_u64).await;
         cluster.sleep(minutes(1)).await;
         let said = said.lock().clone();
+        let [said] = &said[..] else {
+            panic!("told {} times", said.len());
+        };
         let parts = [
             "agent add binds table sum",
             "add .table(&sum)",
@@ -74,7 +77,26 @@ fn an_agent_that_binds_a_table_it_was_not_given_is_told_of_the_one_it_has() {
         for part in parts {
             assert!(said.contains(part), "{part}\n{said}");
         }
-        worker.crash();
+        let tasks = worker.status().await;
+        let is_parked =
+            |task: &TaskStatus| matches!(&task.state, TaskState::Parked(why) if why.contains(said));
+        assert!(tasks.iter().all(is_parked), "{tasks:?}");
+    });
+}
+
+#[test]
+fn who_waits_for_an_application_that_cannot_start_hears_why() {
+    simulate(1, async |cluster| {
+        let app = App::new("bank");
+        let orders = app.topic::<u64>("orders");
+        let app = app.service("web", |s| s.needs("pol").run(Pool));
+        let worker = cluster.worker(app, Settings::default());
+        let waited = worker.handle().started().await.unwrap_err();
+        let sent = orders.send("", &1).await.unwrap_err();
+        for error in [waited, sent] {
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.to_string().contains("service web needs"), "{error}");
+        }
     });
 }
 

@@ -298,6 +298,10 @@ fn can_pass(error: &Error) -> bool {
 
 /// The error that a panic is.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    // A mistake of the program, found where no error could be returned.
+    if let Some(error) = panic.downcast_ref::<Error>() {
+        return error.clone();
+    }
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -3,6 +3,8 @@
 //! The figures are kept by the runtime's meters; here is only what they look like from outside. Figures
 //! of a partition or a task are there while the worker has it and no longer; all others only grow.
 
+#[cfg(all(test, any(feature = "opentelemetry", feature = "prometheus")))]
+mod book;
 #[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
 mod families;
 mod histogram;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use faustus::{FailurePolicy, Guarantee, testing::simulate};
+use faustus::{FailurePolicy, Guarantee, Settings, testing::simulate};
+use faustus_log::{Call, Fault, Rule};
 
 use super::{Notes, counter, settings};
 use crate::scenario::for_seeds;
@@ -62,6 +63,61 @@ fn a_sensor_hears_of_a_batch_from_its_fetch_to_its_commit() {
             "not asked for"
         );
         drop(worker);
+    });
+}
+
+#[test]
+fn a_sensor_hears_when_a_task_holds_as_much_as_it_may() {
+    simulate(1, async |cluster| {
+        let notes = Notes::default();
+        let app = counter(FailurePolicy::default(), TEN, Some(notes.clone()));
+        let little = Settings {
+            task_bytes: 1,
+            ..settings(Guarantee::AtLeastOnce)
+        };
+        let _worker = cluster.worker(app, little);
+        cluster.settle().await;
+        assert_eq!(notes.heard(&["full"]), Vec::<String>::new());
+        let mut partition = String::new();
+        for word in ["a", "b", "c"] {
+            let value = format!("{word:?}");
+            let at = faustus::Timestamp(0);
+            let sent = cluster.send_bytes("words", Some(b"k"), Some(value.as_bytes()), at);
+            partition = sent.await.0.to_string();
+        }
+        cluster.settle().await;
+        let full = notes.heard(&["full"]);
+        assert!(!full.is_empty());
+        assert!(
+            full.iter()
+                .all(|heard| *heard == format!("full {partition}")),
+            "{full:?}"
+        );
+    });
+}
+
+#[test]
+fn a_sensor_hears_of_a_send_that_the_log_does_not_take() {
+    for_seeds(async |cluster, guarantee| {
+        let notes = Notes::default();
+        let app = counter(FailurePolicy::default(), TEN, Some(notes.clone()));
+        let worker = cluster.worker(app, settings(guarantee));
+        cluster.settle().await;
+        let fault = Fault::unavailable();
+        worker.faults().add(Rule::new(Call::Publish, fault));
+        cluster.send("words", "k", &"a").await;
+        cluster.settle().await;
+        let unsent = notes.heard(&["unsent"]);
+        assert!(!unsent.is_empty());
+        assert!(
+            unsent.iter().all(|heard| heard.contains("injected")),
+            "{unsent:?}"
+        );
+        let sent = notes.heard(&["sent"]);
+        assert!(
+            sent.iter().any(|heard| heard == "sent said/0 1"),
+            "at last: {sent:?}"
+        );
     });
 }
 

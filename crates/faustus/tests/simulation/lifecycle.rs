@@ -218,10 +218,13 @@ fn what_does_not_end_at_shutdown_is_left_behind_within_bounds_and_named() {
         let took = cluster.clock().monotonic() - begun;
         let drain = Settings::default().drain_timeout;
         assert!(took >= drain && took < drain * 5, "{took:?}");
-        said::check(&["timer stuck-timer did not end in time and is left behind"]);
-        said::check(&["service stuck-service did not stop in time"]);
-        said::check(&["::hangs did not end in time"]);
-        said::check(&["::hangs_over_partitions did not end in time"]);
+        said::check(&[
+            "timer stuck-timer",
+            "job did not end in time and is left behind",
+        ]);
+        said::check(&["service=stuck-service", "did not stop in time"]);
+        said::check(&["on_shutdown", "::hangs", "hook did not end in time"]);
+        said::check(&["::hangs_over_partitions", "hook did not end in time"]);
     });
 }
 
@@ -250,7 +253,10 @@ async fn a_task_that_blocks_its_thread_at_shutdown_is_left_behind_and_named() {
     let running = Running::start(app, &(Arc::new(log) as _), settings).await;
     here.notified().await;
     running.shutdown().await;
-    said::check(&["task blocking-task did not end in time and is left behind"]);
+    said::check(&[
+        "task blocking-task",
+        "job did not end in time and is left behind",
+    ]);
     drop(open);
 }
 

@@ -223,6 +223,7 @@ where
             name,
             function,
             sources,
+            feeds: None,
             concurrency,
             unordered,
             policy,

@@ -54,6 +54,8 @@ pub(crate) struct AgentDef {
     pub(crate) function: &'static str,
     /// The topics it reads, and the patterns, in the order of its inputs.
     pub(crate) sources: Vec<TopicIndex>,
+    /// The agent that this one brings records to, if it is one of the framework's own.
+    pub(crate) feeds: Option<Arc<str>>,
     pub(crate) concurrency: u32,
     /// Its lanes take events as they come, not by key.
     pub(crate) unordered: bool,

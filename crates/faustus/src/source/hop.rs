@@ -95,6 +95,7 @@ impl<'a> Hops<'a> {
         };
         let AgentSpec(mut agent) = AgentBuilder::<(), T, ()>::new(name, (), vec![from]).run(run);
         agent.outputs.push(to.index);
+        agent.feeds = Some(self.agent.into());
         self.added.push(Added {
             agent: self.def.agents.len(),
             waits,

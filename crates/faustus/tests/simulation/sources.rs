@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use faustus::{Error, ErrorKind, FailurePolicy, Json, prelude::*, testing::Cluster};
+use faustus::{
+    Error, ErrorKind, FailurePolicy, Json, Settings, TaskState, TaskStatus,
+    prelude::*,
+    testing::{Cluster, simulate},
+};
 use parking_lot::Mutex;
 
 use crate::scenario::{check_parked, for_seeds, settings};
@@ -99,6 +103,28 @@ fn what_a_filter_drops_is_not_sent_through_group_by() {
                 r#"bob: Order { account: "bob", amount: 2 }"#
             ]
         );
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_grouped_is_told_with_the_agent_that_it_is_for() {
+    simulate(1, async |cluster| {
+        let app = App::new("orders");
+        let by_account = app.topic::<Order>("orders").group_by(Order::ACCOUNT);
+        let app = app
+            .with_state(Seen::default())
+            .agent("see", by_account, |a| a.run(see));
+        let worker = cluster.worker(app, Settings::default());
+        let at = faustus::Timestamp(0);
+        let no_order = Some(&b"no order"[..]);
+        cluster.send_bytes("orders", None, no_order, at).await;
+        cluster.settle().await;
+        let tasks = worker.status().await;
+        let told =
+            "agent see-orders-Order.account-repartition, which brings records to agent see, failed";
+        let is_told =
+            |task: &TaskStatus| matches!(&task.state, TaskState::Parked(why) if why.contains(told));
+        assert!(tasks.iter().any(is_told), "{tasks:?}");
     });
 }
 

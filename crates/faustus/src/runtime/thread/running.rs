@@ -85,6 +85,8 @@ struct LaneSlot {
     core: Rc<LaneCore>,
     policy: FailurePolicy,
     on_error: Option<OnError>,
+    /// The agent that it brings records to, if it is one of the framework's own.
+    feeds: Option<Arc<str>>,
     start: Arc<dyn Fn(Rc<LaneCore>) -> LocalFuture<Result> + Send + Sync>,
     instance: Option<LocalFuture<Result>>,
     waker: Waker,
@@ -171,6 +173,7 @@ impl Running {
                     core,
                     policy: agent.policy.clone(),
                     on_error: agent.on_error.clone(),
+                    feeds: agent.feeds.clone(),
                     start: Arc::clone(&agent.start),
                     instance: None,
                     waker,

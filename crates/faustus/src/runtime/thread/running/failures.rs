@@ -55,8 +55,8 @@ impl Running {
         let parted = lane.core.part();
         if parted > 0 {
             // Which of them it was is known when each has been given alone.
-            let agent = &lane.core.agent;
-            tracing::warn!(%agent, events = parted, %error, "batch failed; its events are given one by one");
+            let (agent, feeds) = (&lane.core.agent, lane.feeds.as_deref());
+            tracing::warn!(%agent, feeds, events = parted, %error, "batch failed; its events are given one by one");
             return;
         }
         match lane.core.current() {
@@ -70,6 +70,7 @@ impl Running {
         lane.core.counts.failures.add(1);
         lane.core.watch_current(EventEnd::Failed);
         let agent = Arc::clone(&lane.core.agent);
+        let failing = lane.called();
         let record = event.writer();
         let offset = record.offset;
         let partition = self.sources[record.source as usize].partition.clone();
@@ -95,9 +96,10 @@ impl Running {
             record: event.record(),
         };
         lane.tell(&error, Some(failed), failures, verdict);
+        let feeds = lane.feeds.as_deref();
         match verdict {
             Verdict::Retry { after } => {
-                tracing::warn!(%agent, record = %record_at(&partition, offset), failures, %error, pause = ?after, "event failed; it is tried again");
+                tracing::warn!(%agent, feeds, record = %record_at(&partition, offset), failures, %error, pause = ?after, "event failed; it is tried again");
                 lane.core.counts.retries.add(1);
                 if lane.instance.is_none() {
                     lane.core.give_again();
@@ -109,18 +111,18 @@ impl Running {
                 });
             }
             Verdict::Skip => {
-                tracing::error!(%agent, record = %record_at(&partition, offset), %error, "event failed and is skipped");
+                tracing::error!(%agent, feeds, record = %record_at(&partition, offset), %error, "event failed and is skipped");
                 lane.core.skip(&error.to_string());
             }
             Verdict::DeadLetter => {
-                tracing::error!(%agent, record = %record_at(&partition, offset), %error, "event failed and goes to the dead letters");
+                tracing::error!(%agent, feeds, record = %record_at(&partition, offset), %error, "event failed and goes to the dead letters");
             }
             Verdict::Stop => {
-                let place = format!("agent {agent} failed at {partition}@{offset}");
+                let place = format!("{failing} failed at {partition}@{offset}");
                 self.stop_worker(index, &error, error.clone().context(place));
             }
             Verdict::Park => {
-                let reason = format!("agent {agent} failed: {error}");
+                let reason = format!("{failing} failed: {error}");
                 lane.core.counts.parkings.add(1);
                 // Its event may succeed yet, but nobody knows when.
                 lane.core.answer_failure_early(&error.to_string());
@@ -144,10 +146,11 @@ impl Running {
         let failures = lane.lone_failures;
         let verdict = lane.policy.decide_alone(failures, can_pass(error));
         lane.tell(error, None, failures, verdict);
-        let place = format!("agent {agent} failed without an event");
+        let place = format!("{} failed without an event", lane.called());
+        let feeds = lane.feeds.as_deref();
         match verdict {
             Verdict::Retry { after } => {
-                tracing::warn!(%agent, failures, %error, pause = ?after, "agent failed without an event; it starts again");
+                tracing::warn!(%agent, feeds, failures, %error, pause = ?after, "agent failed without an event; it starts again");
                 lane.retry = Some(Retry {
                     at: now + after,
                     failures,
@@ -262,6 +265,15 @@ impl Running {
 }
 
 impl LaneSlot {
+    /// The agent as it is told of, with the one of the program that it works for.
+    fn called(&self) -> String {
+        let agent = &self.core.agent;
+        match &self.feeds {
+            Some(fed) => format!("agent {agent}, which brings records to agent {fed},"),
+            None => format!("agent {agent}"),
+        }
+    }
+
     /// Tells the agent's `on_error`, which can do nothing about it.
     fn tell(
         &self,

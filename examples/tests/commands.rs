@@ -5,6 +5,7 @@
 
 mod commands {
     pub(crate) mod bad_input;
+    pub(crate) mod by_name;
     pub(crate) mod offline;
     pub(crate) mod running;
     pub(crate) mod worker;

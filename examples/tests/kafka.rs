@@ -134,6 +134,67 @@ fn commands_look_at_kafka_and_at_workers_of_this_machine() {
 }
 
 #[test]
+fn an_application_on_kafka_is_looked_after_by_its_name() {
+    let broker = Cluster::start(1).unwrap();
+    let address = format!("kafka://{}", broker.bootstrap());
+    let place = Place::new();
+    let by_name = |arguments: &[&str]| {
+        let ran = place.by_name(&[arguments, &["--log", &address]].concat());
+        assert!(ran.took < PATIENCE, "{ran}");
+        ran
+    };
+    let until = |arguments: &[&str], wanted: &dyn Fn(&Ran) -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ran = by_name(arguments);
+            if wanted(&ran) {
+                return ran;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?} at the end: {ran}");
+        }
+    };
+    let ran = by_name(&["lag"]);
+    assert!(
+        ran.err.contains("nothing of application shop is on log"),
+        "{ran}"
+    );
+
+    let worker = place.command(&["worker"], &[("FAUSTUS_LOG", &address)]);
+    let mut worker = Program::of(worker);
+    worker.until_worker_says("tasks assigned");
+    by_name(&["send", "numbers", "7"]).ok();
+    by_name(&["send", "orders", r#"{"account":"ann","amount":0}"#]).ok();
+    let letters = until(&["dead-letters", "--json"], &|ran| !ran.out.is_empty());
+    let letters = letters.json();
+    assert_eq!((letters.len(), &letters[0]["agent"]), (1, &"total".into()));
+    let counts = until(&["table", "counts", "--json"], &|ran| !ran.out.is_empty());
+    assert_eq!(counts.json()[0]["key"], 7);
+    until(&["lag"], &|ran| ran.err == "nothing waits\n");
+    by_name(&["send", "numbers", "13"]).ok();
+    let waits = until(&["lag", "numbers", "--json"], &|ran| {
+        ran.json()[0]["lag_seconds"].as_f64() > Some(0.0)
+    });
+    let waits = format!("numbers/0@{}", waits.json()[0]["committed"]);
+    assert_eq!(by_name(&["reset", "--yes"]).code, Some(1));
+    assert_eq!(by_name(&["skip", &waits]).code, Some(0), "by the worker");
+    until(&["lag"], &|ran| ran.err == "nothing waits\n");
+    by_name(&["send", "numbers", "13"]).ok();
+    assert_eq!(worker.end(Signal::INT), Some(0));
+
+    let offsets = by_name(&["offsets", "numbers", "--json"]).json();
+    let next = format!("numbers/0@{}", offsets[0]["committed"]);
+    let skipped = by_name(&["skip", &next]);
+    assert!(
+        skipped.err.contains("in the offsets of the group"),
+        "{skipped}"
+    );
+    let ran = by_name(&["dead-letters", "replay", "--all"]);
+    assert_eq!(ran.err, "1 record was sent back\n");
+    assert_eq!(by_name(&["reset", "--yes"]).code, Some(0));
+    assert!(!by_name(&["topics"]).ok().contains("changelog"));
+}
+
+#[test]
 fn several_workers_in_one_process_group_end_in_order_by_one_signal() {
     let broker = Cluster::start(1).unwrap();
     let address = format!("kafka://{}", broker.bootstrap());
@@ -170,11 +231,13 @@ fn several_workers_in_one_process_group_end_in_order_by_one_signal() {
 
 #[test]
 fn a_broker_that_is_not_there_is_told_in_time() {
-    let ran = Place::new().run(&["topics", "--log", "kafka://127.0.0.1:1"]);
-    assert_eq!(ran.code, Some(1));
-    assert!(
-        ran.err.contains("no Kafka broker answers at 127.0.0.1:1"),
-        "{ran}"
-    );
-    assert_eq!(ran.err.lines().count(), 1);
+    let nowhere = ["topics", "--log", "kafka://127.0.0.1:1"];
+    for ran in [Place::new().run(&nowhere), Place::new().by_name(&nowhere)] {
+        assert_eq!(ran.code, Some(1));
+        assert!(
+            ran.err.contains("no Kafka broker answers at 127.0.0.1:1"),
+            "{ran}"
+        );
+        assert_eq!(ran.err.lines().count(), 1);
+    }
 }

@@ -2,17 +2,17 @@
 
 mod groups;
 mod records;
-mod table;
 mod topics;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use faustus::__command::{Stopped, bytes, output::Output};
 use faustus_core::TransportError;
 use faustus_log::{DirectoryReader, StoredTopic};
 
-use crate::output::{Failure, Output, Result};
+use crate::{Result, failed};
 
 /// Look into the embedded log in a directory, while no worker runs on it
 #[derive(Debug, Args)]
@@ -20,12 +20,11 @@ use crate::output::{Failure, Output, Result};
 Examples:
   faustus log bank-data topics
   faustus log bank-data records orders --partition 0 --from 120
-  faustus log bank-data table bank totals
   faustus log bank-data verify && cp -r bank-data backup
 
-No record in the directory is changed. A worker that runs holds its directory: ask its own program
-then, or stop it. With --json each line is an object: keys and values are JSON as they are if they
-are JSON, texts if they are other text, else {\"base64\": …}.")]
+No record in the directory is changed. A worker that runs holds its directory: `faustus app` asks it
+then. With --json each line is an object: keys and values are JSON as they are if they are JSON, texts
+if they are other text, else {\"base64\": …}.")]
 pub(crate) struct LogArgs {
     /// The directory of the log
     #[arg(value_name = "DIR")]
@@ -45,7 +44,6 @@ enum Look {
     Records(records::RecordsArgs),
     /// The committed offsets of each application, and how far they are behind
     Groups,
-    Table(table::TableArgs),
     /// Read every record and say what is wrong; exit code 1 if anything is
     Verify,
 }
@@ -62,7 +60,6 @@ pub(crate) fn run(args: &LogArgs) -> Result {
         Look::Offsets(args) => topics::offsets(&log, args),
         Look::Records(args) => records::run(&log, args),
         Look::Groups => groups::run(&log),
-        Look::Table(args) => table::run(&log, args),
         Look::Verify => verify::run(&log),
     }
 }
@@ -79,32 +76,32 @@ impl Opened<'_> {
     fn topic(&self, name: &str) -> Result<&StoredTopic> {
         self.log.topic(name).ok_or_else(|| {
             let names = self.log.topics().iter().map(|topic| topic.name.as_str());
-            Failure::Told(format!(
+            failed(format!(
                 "topic {} does not exist in {}; {}",
-                crate::bytes::plain(name),
+                bytes::plain(name),
                 self.directory.display(),
-                meant(name, names, "topics")
+                meant(name, names)
             ))
         })
     }
 
-    fn failure(&self, error: TransportError) -> Failure {
+    fn failure(&self, error: TransportError) -> Stopped {
         failure(self.directory, error)
     }
 }
 
-/// What of `names` may have been meant by `name`.
-fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>, what: &str) -> String {
+/// What topic of `names` may have been meant by `name`.
+fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likely = |known: &&str| strsim::damerau_levenshtein(name, known);
     match names.min_by_key(likely) {
-        None => format!("it has no {what}"),
+        None => "it has no topics".to_owned(),
         Some(near) if likely(&near) <= name.len().max(3) / 3 => format!("did you mean {near}?"),
         Some(_) => "`faustus log DIR topics` shows all".to_owned(),
     }
 }
 
 /// What is told of a failure of the log, and what to do.
-fn failure(directory: &Path, error: TransportError) -> Failure {
+fn failure(directory: &Path, error: TransportError) -> Stopped {
     let remedy = match &error {
         TransportError::Invalid(text) if !text.contains("version") => {
             ": name the directory that a worker had as its --log, such as bank-data"
@@ -119,7 +116,7 @@ fn failure(directory: &Path, error: TransportError) -> Failure {
         other => other.to_string(),
     };
     let place = directory.display().to_string();
-    Failure::Told(match text.contains(&place) {
+    failed(match text.contains(&place) {
         true => format!("{text}{remedy}"),
         false => format!("{place}: {text}{remedy}"),
     })

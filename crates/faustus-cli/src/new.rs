@@ -6,8 +6,9 @@ use std::{
 };
 
 use clap::Args;
+use faustus::__command::output::say;
 
-use crate::output::{Failure, Result, say, told};
+use crate::{Result, failed, told};
 
 /// Where a file goes, and its text.
 const FILES: &[(&str, &str)] = &[
@@ -140,7 +141,7 @@ fn write(root: &Path, name: &str, faustus: &str) -> io::Result<()> {
 
 /// The absolute path of the crate in a checkout, as TOML has it.
 fn in_checkout(checkout: &Path) -> Result<String> {
-    let wrong = |wrong: &str| Failure::Told(format!("--path {}: {wrong}", checkout.display()));
+    let wrong = |wrong: &str| failed(format!("--path {}: {wrong}", checkout.display()));
     let path = checkout.join("crates/faustus");
     if !path.join("Cargo.toml").is_file() {
         return Err(wrong(

@@ -1,4 +1,5 @@
-//! `faustus log`: what it shows of a log that a worker wrote, and of what is none.
+//! `faustus log`: what it shows of a log that a worker wrote, and of what is none; and what `faustus app`
+//! shows of bytes there that are of no type.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -82,11 +83,13 @@ async fn fill(log: &DirectoryLog) {
         &[(b"cy", Some(b"12345678901234567890123"))],
     )
     .await;
-    let totals: [Pair<'_>; 4] = [
+    let totals: [Pair<'_>; 6] = [
         (b"\"bo\"", Some(b"1")),
         (b"\"ann\"", Some(b"1")),
-        (b"\"ann\"", Some(b"2")),
+        (b"\"ann\"", Some(b"{\"sum\": 12345678901234567890123.10}")),
         (b"\"bo\"", None),
+        (b"7", Some(b"two\nlines")),
+        (b"\xff\x00", Some(b"\x00")),
     ];
     publish(log, "bank-totals-changelog", 0, &totals).await;
     commit(log, 0, 1).await;
@@ -156,10 +159,24 @@ fn groups_tell_how_far_they_are_behind() {
     insta::assert_snapshot!("groups", look(&["groups"]));
 }
 
+/// What is shown of a table whose program is not at hand.
+fn table(args: &[&str]) -> String {
+    let directory = log();
+    let table = ["app", "bank", "table", "totals", "--log", "log"];
+    run(directory.path(), &[&table, args].concat()).shown()
+}
+
 #[test]
-fn a_table_has_the_last_value_of_each_key() {
-    insta::assert_snapshot!("table", look(&["table", "bank", "totals"]));
-    insta::assert_snapshot!("table_json", look(&["table", "bank", "totals", "--json"]));
+fn a_table_has_the_last_value_of_each_key_whatever_its_bytes_are() {
+    insta::assert_snapshot!("app_table", table(&[]));
+    insta::assert_snapshot!("app_table_json", table(&["--json"]));
+}
+
+#[test]
+fn a_key_is_a_text_or_as_it_is_stored() {
+    insta::assert_snapshot!("app_table_key_text", table(&["--key", "ann"]));
+    insta::assert_snapshot!("app_table_key_number", table(&["--key", "7"]));
+    insta::assert_snapshot!("app_table_key_deleted", table(&["--key", "bo"]));
 }
 
 #[test]
@@ -224,7 +241,6 @@ fn what_does_not_exist_is_told_with_what_may_have_been_meant() {
     insta::assert_snapshot!("no_topic", look(&["records", "order"]));
     insta::assert_snapshot!("no_partition", look(&["records", "orders", "-p7"]));
     insta::assert_snapshot!("no_offset", look(&["records", "orders", "-p0", "--from=9"]));
-    insta::assert_snapshot!("no_table", look(&["table", "bank", "total"]));
     insta::assert_snapshot!("no_command", look(&["topcs"]));
 }
 

@@ -4,15 +4,19 @@
 //! [`Session`], which finds the log and the workers; it knows nothing of sockets.
 
 mod agents;
+mod by_name;
+pub mod bytes;
+mod common;
 mod console;
 mod described;
 mod filter;
+mod known;
 mod letters;
 mod messages;
 mod models;
 mod offsets;
 mod orders;
-mod output;
+pub mod output;
 mod plan;
 mod reading;
 mod reset;
@@ -32,6 +36,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{App, Error, Result, runtime::AppDef, settings::SettingArgs};
+pub use by_name::{AppArgs, app};
+use common::Common;
 use session::{Session, Where};
 use worker::WorkerArgs;
 
@@ -42,7 +48,7 @@ use worker::WorkerArgs;
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Most commands work while a worker runs and while none does. Data goes to standard output, all else \
-                  to standard error; --json gives data as JSON.\n\n\
+                  to standard error; --json gives data as JSON, an object on a line each.\n\n\
                   Exit codes: 0 done, 1 an error, 2 wrong arguments or settings, 3 a worker that left events to be done again, \
                   130 Ctrl-C."
 )]
@@ -61,22 +67,12 @@ enum Command {
     Agents(agents::AgentsArgs),
     /// Show the lanes of an agent: what each does, since when, and why
     Agent(agents::AgentArgs),
-    /// List the topics that the application uses
-    Topics(topics::TopicsArgs),
-    /// List the tables
-    Tables(tables::TablesArgs),
-    /// Show what is in a table, as it is committed
-    Table(tables::TableArgs),
     /// List the records that topics and tables hold
     Models(models::ModelsArgs),
     /// Show the fields of a record
     Model(models::ModelArgs),
-    /// Show how far each partition is read and committed
-    Offsets(offsets::OffsetsArgs),
-    /// Show how many records wait in each partition, and for how long
-    Lag(offsets::OffsetsArgs),
-    /// Send a record to a topic or an agent
-    Send(send::SendArgs),
+    #[command(flatten)]
+    Common(Common),
     /// Ask an agent and print its reply
     Ask(send::AskArgs),
     /// Send a record to an agent, without waiting for a reply
@@ -87,12 +83,6 @@ enum Command {
     Pause(orders::AgentOrderArgs),
     /// End all instances of an agent and begin new ones
     Restart(orders::AgentOrderArgs),
-    /// Pass over a record that a task cannot get past
-    Skip(orders::SkipArgs),
-    /// List, show and replay records that failed for good
-    DeadLetters(letters::LettersArgs),
-    /// Begin anew: forget offsets and tables, after all workers were stopped
-    Reset(reset::ResetArgs),
     /// Print the script that completes this command line in a shell
     Completion {
         /// Which shell
@@ -194,10 +184,13 @@ fn command_line(name: &str, own: &[crate::command::CommandDef]) -> clap::Command
 
 /// Why a command ended early.
 #[derive(Debug)]
-enum Stopped {
+pub enum Stopped {
+    /// What is wrong, where, and what to do.
     Failed(Error),
     /// The settings are wrong.
     Wrong(Error),
+    /// What is wrong is what was shown.
+    Shown,
     /// Ctrl-C.
     Interrupted,
 }
@@ -209,9 +202,11 @@ impl From<Error> for Stopped {
 }
 
 /// The exit code for how a command ended, after it was told why.
-fn code(ended: Result<(), Stopped>) -> ExitCode {
+#[must_use]
+pub fn code(ended: Result<(), Stopped>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Stopped::Shown) => ExitCode::FAILURE,
         Err(Stopped::Interrupted) => ExitCode::from(130),
         // Who reads the data has seen enough.
         Err(Stopped::Failed(error)) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -254,18 +249,11 @@ impl Command {
             Self::Plan(args) => &args.at,
             Self::Agents(args) => &args.at,
             Self::Agent(args) => &args.at,
-            Self::Topics(args) => &args.at,
-            Self::Tables(args) => &args.at,
-            Self::Table(args) => &args.at,
-            Self::Offsets(args) | Self::Lag(args) => &args.at,
-            Self::Send(args) => &args.at,
+            Self::Common(command) => command.at(),
             Self::Ask(args) => &args.at,
             Self::Cast(args) => &args.at,
             Self::Resume(args) => &args.at,
             Self::Pause(args) | Self::Restart(args) => &args.at,
-            Self::Skip(args) => &args.at,
-            Self::DeadLetters(args) => args.at(),
-            Self::Reset(args) => &args.at,
         })
     }
 }
@@ -294,20 +282,12 @@ async fn with_log(session: &Session, command: Command) -> Result {
         Command::Plan(args) => plan::plan(session, &args).await,
         Command::Agents(args) => agents::agents(session, &args).await,
         Command::Agent(args) => agents::agent(session, &args).await,
-        Command::Topics(args) => topics::topics(session, &args).await,
-        Command::Tables(args) => tables::tables(session, &args).await,
-        Command::Table(args) => tables::table(session, &args).await,
-        Command::Offsets(args) => offsets::offsets(session, &args).await,
-        Command::Lag(args) => offsets::lag(session, &args).await,
-        Command::Send(args) => send::send(session, &args).await,
+        Command::Common(command) => command.run(session).await,
         Command::Cast(args) => send::cast(session, args).await,
         Command::Resume(args) => orders::resume(session, &args).await,
         Command::Pause(args) => orders::pause(session, &args).await,
         Command::Restart(args) => orders::restart(session, &args).await,
-        Command::Skip(args) => orders::skip(session, &args).await,
-        Command::Reset(args) => reset::reset(session, &args).await,
-        Command::DeadLetters(args) => letters::dead_letters(session, args).await,
-        command => offline(&session.def, &command),
+        command => offline(session.program()?, &command),
     }
 }
 

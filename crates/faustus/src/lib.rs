@@ -185,6 +185,13 @@ pub mod __fuzzed {
     pub use crate::ask::fuzzed::*;
 }
 
+/// What the command `faustus` is made of besides its own, and is no part of the interface.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod __command {
+    pub use crate::cli::{AppArgs, Stopped, app, bytes, code, output};
+}
+
 /// What a program of agents usually imports.
 pub mod prelude {
     pub use crate::{

@@ -79,7 +79,7 @@ fn is_of_the_log(name: &str) -> bool {
 }
 
 /// Whether a topic is one that applications, Faustus' and Faust's, make for themselves.
-fn is_internal(name: &str) -> bool {
+pub(crate) fn is_internal(name: &str) -> bool {
     let ends = ["-changelog", "-repartition", "-__assignor-__leader"];
     name.starts_with("f-reply-") || ends.iter().any(|end| name.ends_with(end))
 }

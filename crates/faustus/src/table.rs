@@ -49,6 +49,12 @@ pub(crate) struct TableDef {
         expect(dead_code, reason = "the command line alone works without types")
     )]
     pub(crate) forms: Box<dyn Fn() -> [Box<dyn Form>; 2] + Send + Sync>,
+    /// The bytes that decide a key's partition, of those in the changelog.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "the command line alone works without types")
+    )]
+    pub(crate) raw_key: fn(&[u8]) -> Result<Vec<u8>>,
     /// What is to be told of the changelog's records that a recovery reads, if anything is.
     pub(crate) read: Box<dyn Fn() -> Option<Tell> + Send + Sync>,
 }
@@ -145,6 +151,10 @@ where
             reader: Arc::clone(&table.shared.reader),
             recovered: Box::new(recovered),
             forms: Box::new(forms),
+            raw_key: |stored| {
+                let key: K = Json.decode(stored)?;
+                Ok(key.raw().into_owned())
+            },
             read: Box::new(read),
         };
         (table, def)

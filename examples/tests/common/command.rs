@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::Write,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -12,6 +13,9 @@ use super::program::without_settings;
 
 /// The program of the tests of the command line.
 pub(crate) const SHOP: &str = env!("CARGO_BIN_EXE_shop");
+
+/// The command `faustus`.
+pub(crate) const FAUSTUS: &str = env!("CARGO_BIN_EXE_faustus_command");
 
 /// What a command said, and its exit code.
 pub(crate) struct Ran {
@@ -28,9 +32,12 @@ impl Ran {
         &self.out
     }
 
-    /// Its data as JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(self.ok()).unwrap()
+    /// Its data as JSON, a value of each line.
+    pub(crate) fn json(&self) -> Vec<serde_json::Value> {
+        let lines = self.ok().lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -78,9 +85,24 @@ impl Place {
         input: &str,
         environment: &[(&str, &str)],
     ) -> Ran {
+        Self::finish(self.command(arguments, environment), input)
+    }
+
+    /// Runs `faustus app shop` here.
+    pub(crate) fn by_name(&self, arguments: &[&str]) -> Ran {
+        self.faustus(&[&["app", "shop"], arguments].concat())
+    }
+
+    /// Runs the command `faustus` here.
+    pub(crate) fn faustus(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command_of(FAUSTUS, arguments, &[]);
+        command.arg0("faustus");
+        Self::finish(command, "")
+    }
+
+    fn finish(mut command: Command, input: &str) -> Ran {
         let began = Instant::now();
-        let mut child = self
-            .command(arguments, environment)
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -101,7 +123,17 @@ impl Place {
 
     /// The program, to be run here. Sockets of its workers are here, too.
     pub(crate) fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(SHOP);
+        self.command_of(SHOP, arguments, environment)
+    }
+
+    /// As [`command`](Self::command), of another program.
+    pub(crate) fn command_of(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Command {
+        let mut command = Command::new(program);
         without_settings(&mut command);
         command
             .args(arguments)

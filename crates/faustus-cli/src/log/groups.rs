@@ -1,12 +1,13 @@
 //! `groups`: how far applications have come. An application's group has its name.
 
+use faustus::__command::{
+    bytes::plain,
+    output::{Kind, Row},
+};
 use serde::Serialize;
 
 use super::Opened;
-use crate::{
-    bytes::plain,
-    output::{Kind, Result, Row},
-};
+use crate::Result;
 
 #[derive(Serialize)]
 struct GroupRow {
@@ -59,5 +60,7 @@ pub(super) fn run(opened: &Opened<'_>) -> Result {
         }
     });
     let rows: Vec<_> = rows.collect();
-    opened.output.rows(&rows, "no group has committed offsets")
+    Ok(opened
+        .output
+        .rows(&rows, "no group has committed offsets")?)
 }

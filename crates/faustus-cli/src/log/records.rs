@@ -1,16 +1,17 @@
 //! `records`: the records of a topic, in order of partitions and offsets.
 
 use clap::Args;
+use faustus::__command::{
+    bytes::{json, plain, shown},
+    output::{Kind, Row, count, say},
+};
 use faustus_core::{Offset, RecordRef, Timestamp};
 use faustus_log::StoredTopic;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Opened;
-use crate::{
-    bytes::{json, plain, shown},
-    output::{Kind, Result, Row, count, say, told},
-};
+use crate::{Result, told};
 
 /// The records of a topic
 #[derive(Args, Debug)]

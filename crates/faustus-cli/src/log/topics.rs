@@ -1,11 +1,12 @@
 //! `topics` and `offsets`: what topics there are, and what they hold.
 
 use clap::Args;
+use faustus::__command::output::{Kind, Row};
 use faustus_log::StoredTopic;
 use serde::Serialize;
 
 use super::Opened;
-use crate::output::{Kind, Result, Row};
+use crate::Result;
 
 #[derive(Serialize)]
 struct TopicRow<'a> {
@@ -74,7 +75,7 @@ pub(super) fn topics(opened: &Opened<'_>) -> Result {
                 .filter(|millis| *millis >= 0),
         })
         .collect();
-    opened.output.rows(&rows, "the log has no topics")
+    Ok(opened.output.rows(&rows, "the log has no topics")?)
 }
 
 /// What offsets the partitions hold
@@ -125,7 +126,7 @@ pub(super) fn offsets(opened: &Opened<'_>, args: &OffsetsArgs) -> Result {
         })
     });
     let rows: Vec<_> = rows.collect();
-    opened.output.rows(&rows, "the log has no topics")
+    Ok(opened.output.rows(&rows, "the log has no topics")?)
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! `verify`: reads every record of every partition, and all committed offsets.
 
+use faustus::__command::{
+    Stopped,
+    bytes::plain,
+    output::{Kind, Row, count, say},
+};
 use faustus_core::Offset;
 use faustus_log::{StoredPartition, StoredTopic};
 use serde::Serialize;
 
 use super::Opened;
-use crate::{
-    bytes::plain,
-    output::{Failure, Kind, Result, Row, count, say},
-};
+use crate::Result;
 
 /// Something that is wrong.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -76,7 +78,7 @@ pub(super) fn run(opened: &Opened<'_>) -> Result {
     }
     match findings.is_empty() {
         true => Ok(()),
-        false => Err(Failure::Shown),
+        false => Err(Stopped::Shown),
     }
 }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use comfy_table::Cell;
 use faustus_core::Clock;
 use serde::Serialize;
 
 use super::{
-    output::{Row, maybe, number, say, span, state},
+    output::{Kind, Row, maybe, say, span},
     session::{Session, Where, join},
 };
 use crate::{
@@ -44,45 +43,41 @@ struct AgentRow {
 }
 
 impl Row for AgentRow {
-    const HEADS: &'static [&'static str] = &["AGENT", "READS", "WRITES", "TABLES", "LANES"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("AGENT", Kind::Text),
+        ("READS", Kind::Prose),
+        ("WRITES", Kind::Prose),
+        ("TABLES", Kind::Prose),
+        ("LANES", Kind::State),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         let or_none = |names: &[String]| match names {
-            [] => Cell::new("-"),
-            names => Cell::new(join(names)),
+            [] => "-".to_owned(),
+            names => join(names),
         };
-        let lanes = match &self.lanes {
-            None => Cell::new("-"),
-            Some(lanes) => {
-                let each = lanes
-                    .iter()
-                    .map(|(state, count)| format!("{count} {state}"));
-                let stuck = ["parked", "blocking", "blocked"];
-                let worst = stuck.iter().find(|state| lanes.contains_key(**state));
-                let cell = Cell::new(join(each));
-                match worst {
-                    Some(_) => cell.fg(comfy_table::Color::Red),
-                    None => cell,
-                }
-            }
-        };
+        let lanes = self.lanes.as_ref().map(|lanes| {
+            let each = lanes
+                .iter()
+                .map(|(state, count)| format!("{count} {state}"));
+            join(each)
+        });
         vec![
-            Cell::new(&self.agent),
+            self.agent.clone(),
             or_none(&self.reads),
             or_none(&self.writes),
             or_none(&self.tables),
-            lanes,
+            maybe(lanes),
         ]
     }
 }
 
 pub(super) async fn agents(session: &Session, args: &AgentsArgs) -> Result {
     let lanes = lanes(session).await?;
-    let mut rows: Vec<_> = session
-        .def
-        .agents
-        .iter()
-        .map(|agent| row(&session.def, agent, lanes.as_deref()))
+    let def = session.program()?;
+    let agents = def.agents.iter();
+    let mut rows: Vec<_> = agents
+        .map(|agent| row(def, agent, lanes.as_deref()))
         .collect();
     rows.sort_by(|a, b| a.agent.cmp(&b.agent));
     args.at
@@ -134,10 +129,17 @@ struct LaneRow {
 }
 
 impl Row for LaneRow {
-    const HEADS: &'static [&'static str] =
-        &["TASK", "LANE", "TAKEN", "STATE", "RECORD", "FOR", "BECAUSE"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("TASK", Kind::Text),
+        ("LANE", Kind::Number),
+        ("TAKEN", Kind::Number),
+        ("STATE", Kind::State),
+        ("RECORD", Kind::Text),
+        ("FOR", Kind::Number),
+        ("BECAUSE", Kind::Prose),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         let lane = &self.lane;
         let because = match (lane.failures, &lane.reason) {
             (Some(failures), Some(reason)) => format!("failure {failures}: {reason}"),
@@ -145,25 +147,26 @@ impl Row for LaneRow {
             _ => "-".to_owned(),
         };
         vec![
-            Cell::new(&lane.task),
-            number(lane.lane),
-            number(lane.taken),
-            state(&lane.state),
-            Cell::new(lane.record.as_deref().unwrap_or("-")),
+            lane.task.clone(),
+            lane.lane.to_string(),
+            lane.taken.to_string(),
+            lane.state.clone(),
+            maybe(lane.record.as_ref()),
             maybe(self.span.map(span)),
-            Cell::new(because),
+            because,
         ]
     }
 }
 
 pub(super) async fn agent(session: &Session, args: &AgentArgs) -> Result {
-    let agent = session.def.agent_named(&args.name)?;
+    let def = session.program()?;
+    let agent = def.agent_named(&args.name)?;
     let Some(lanes) = lanes(session).await? else {
         let output = args.at.output();
         if output.is_json() {
             return output.rows::<LaneRow>(&[], "");
         }
-        let row = row(&session.def, agent, None);
+        let row = row(def, agent, None);
         output.rows(&[row], "")?;
         no_worker(session);
         return Ok(());
@@ -193,7 +196,7 @@ async fn lanes(session: &Session) -> Result<Option<Vec<Lane>>> {
 }
 
 fn no_worker(session: &Session) {
-    let (app, log) = (&session.def.name, session.address());
+    let (app, log) = (session.app(), session.address());
     say(&format!(
         "no worker of {app} runs on log {log} on this machine, so nothing is known of lanes"
     ));

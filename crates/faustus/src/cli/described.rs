@@ -1,4 +1,4 @@
-//! The application's topics, agents and tables by name, and what they are to each other.
+//! The application's topics and agents by name, and what they are to each other.
 
 use faustus_core::TopicName;
 
@@ -6,7 +6,6 @@ use crate::{
     Error, Result,
     near::did_you_mean,
     runtime::{AgentDef, AppDef, leader_topic},
-    table::TableDef,
 };
 
 impl AppDef {
@@ -22,20 +21,6 @@ impl AppDef {
             .iter()
             .find(|agent| &*agent.name == name)
             .ok_or_else(|| Error::config(unknown("agent", name, names, &self.name)))
-    }
-
-    /// The table of this name, and its place.
-    ///
-    /// # Errors
-    ///
-    /// When there is none, with the name that may have been meant.
-    pub(super) fn table_named(&self, name: &str) -> Result<(usize, &TableDef)> {
-        let names = self.tables.iter().map(|table| &*table.name);
-        self.tables
-            .iter()
-            .enumerate()
-            .find(|(_, table)| &*table.name == name)
-            .ok_or_else(|| Error::config(unknown("table", name, names, &self.name)))
     }
 
     /// The name of a topic by its place.

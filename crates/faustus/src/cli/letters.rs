@@ -4,17 +4,18 @@
 //! own, `<app>-dead-letters`.
 
 use clap::{Args, Subcommand};
-use comfy_table::Cell;
 use faustus_core::{
     BatchBuilder, GroupIdentity, Offset, OffsetCommit, Outgoing, RecordRef, TopicName,
     TopicPartition, Transport,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
-    output::{Row, say},
-    reading::{Go, bounds, json, read, text},
+    bytes::{json, plain, shown},
+    known::{letter_topics, letters_group},
+    output::{Kind, Row, say},
+    reading::{Go, bounds, read},
     session::{Missing, Session, Where, partitions},
 };
 use crate::{Error, Result};
@@ -62,6 +63,9 @@ struct ListArgs {
     /// Also those that were replayed
     #[arg(long)]
     all: bool,
+    /// Only letters in this topic; may be repeated
+    #[arg(short, long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
     #[command(flatten)]
     at: Where,
 }
@@ -84,6 +88,9 @@ struct ReplayArgs {
     /// All that were not replayed yet
     #[arg(long)]
     all: bool,
+    /// With --all: only letters in this topic; may be repeated
+    #[arg(short, long = "topic", value_name = "TOPIC", requires = "all")]
+    topics: Vec<String>,
     #[command(flatten)]
     at: Where,
 }
@@ -108,21 +115,26 @@ struct Letter {
     agent: String,
     failures: String,
     error: String,
-    key: Value,
+    key: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Value>,
+    value: Option<Box<RawValue>>,
     timestamp: i64,
 }
 
 impl Row for Letter {
-    const HEADS: &'static [&'static str] = &["LETTER", "RECORD", "AGENT", "ERROR"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("LETTER", Kind::Text),
+        ("RECORD", Kind::Text),
+        ("AGENT", Kind::Text),
+        ("ERROR", Kind::Long),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         vec![
-            Cell::new(&self.letter),
-            Cell::new(&self.record),
-            Cell::new(&self.agent),
-            Cell::new(text(self.error.as_bytes())),
+            self.letter.clone(),
+            self.record.clone(),
+            self.agent.clone(),
+            plain(&self.error),
         ]
     }
 }
@@ -132,7 +144,8 @@ impl Letter {
         let header = |name: &str| {
             let values = record.headers().filter(|(header, _)| *header == name);
             let last = values.last().and_then(|(_, value)| value);
-            last.map(text).unwrap_or_default()
+            last.map(|value| String::from_utf8_lossy(value).into_owned())
+                .unwrap_or_default()
         };
         let [topic, partition, offset] =
             ["faustus-topic", "faustus-partition", "faustus-offset"].map(header);
@@ -142,7 +155,7 @@ impl Letter {
             agent: header("faustus-agent"),
             failures: header("faustus-failures"),
             error: header("faustus-error"),
-            key: record.key().map_or(Value::Null, json),
+            key: json(record.key()),
             value: None,
             timestamp: record.timestamp().0,
         }
@@ -185,17 +198,23 @@ pub(super) async fn dead_letters(session: &Session, args: LettersArgs) -> Result
     }
 }
 
-fn group(session: &Session) -> String {
-    format!("{}-dead-letters", session.def.name)
-}
-
-/// The partitions of all topics of letters, with what is to be replayed of each: from, and to.
-async fn all_letters(
+/// The topics with letters: those that were named, else all.
+async fn topics(
     session: &Session,
     log: &dyn Transport,
-    from_the_start: bool,
-) -> Result<Vec<(TopicPartition, Offset, Offset)>> {
-    let agents = session.def.agents.iter();
+    named: &[String],
+) -> Result<Vec<TopicName>> {
+    for name in named {
+        session.topic(log, name).await?;
+    }
+    if !named.is_empty() {
+        return Ok(named.iter().map(|name| name.as_str().into()).collect());
+    }
+    let Ok(def) = session.program() else {
+        let known = session.known(log).await?;
+        return letter_topics(log, &known.sources).await;
+    };
+    let agents = def.agents.iter();
     let topics = agents.filter_map(|agent| Some(agent.policy.letters()?.name.clone()));
     let mut topics: Vec<TopicName> = topics.collect();
     topics.sort();
@@ -203,13 +222,24 @@ async fn all_letters(
     if topics.is_empty() {
         return Err(Error::config(format!(
             "no agent of {} has a policy with dead letters",
-            session.def.name
+            session.app()
         )));
     }
+    Ok(topics)
+}
+
+/// The partitions of topics of letters, with what is to be replayed of each: from, and to.
+async fn all_letters(
+    session: &Session,
+    log: &dyn Transport,
+    named: &[String],
+    from_the_start: bool,
+) -> Result<Vec<(TopicPartition, Offset, Offset)>> {
+    let topics = topics(session, log, named).await?;
     let found = session.describe(log, &topics).await?;
     let partitions: Vec<_> = found.iter().flatten().flat_map(partitions).collect();
     let bounds = bounds(log, &partitions).await?;
-    let coordinator = log.coordinator(&group(session));
+    let coordinator = log.coordinator(&letters_group(session.app()));
     let replayed = coordinator.fetch_offsets(&partitions, false).await?;
     let mut letters = Vec::new();
     for ((partition, (earliest, end)), replayed) in partitions.into_iter().zip(bounds).zip(replayed)
@@ -224,7 +254,7 @@ async fn all_letters(
 async fn list(session: &Session, args: &ListArgs) -> Result {
     let log = session.log(Missing::Refuse).await?;
     let mut letters = Vec::new();
-    for (partition, from, end) in all_letters(session, &*log, args.all).await? {
+    for (partition, from, end) in all_letters(session, &*log, &args.topics, args.all).await? {
         read(&*log, &partition, from, end, |record| {
             letters.push(Letter::new(&partition, record));
             Ok(Go::On)
@@ -262,26 +292,22 @@ async fn show(session: &Session, args: &ShowArgs) -> Result {
     let log = session.log(Missing::Refuse).await?;
     let (at, _) = &args.letter;
     session.topic(&*log, at.topic.as_str()).await?;
-    let letter = one(&*log, &args.letter, |record| Letter {
-        value: Some(record.value().map_or(Value::Null, json)),
-        ..Letter::new(at, record)
+    let letter = one(&*log, &args.letter, |record| {
+        let letter = Letter {
+            value: Some(json(record.value())),
+            ..Letter::new(at, record)
+        };
+        (letter, shown(record.key()), shown(record.value()))
     });
-    let letter = letter.await?;
-    let shown = |value: &Value| match value {
-        Value::String(plain) => text(plain.as_bytes()),
-        other => other.to_string(),
-    };
+    let (letter, key, value) = letter.await?;
     let fields = [
         ("letter", letter.letter.clone()),
         ("record", letter.record.clone()),
         ("agent", letter.agent.clone()),
         ("failures", letter.failures.clone()),
-        ("error", text(letter.error.as_bytes())),
-        ("key", shown(&letter.key)),
-        (
-            "value",
-            letter.value.as_ref().map(shown).unwrap_or_default(),
-        ),
+        ("error", plain(&letter.error)),
+        ("key", key),
+        ("value", value),
     ];
     args.at.output().one(&letter, &fields)
 }
@@ -297,8 +323,8 @@ async fn replay(session: &Session, args: &ReplayArgs) -> Result {
         sent += 1;
     }
     if args.all {
-        let coordinator = log.coordinator(&group(session));
-        for (partition, from, end) in all_letters(session, &*log, false).await? {
+        let coordinator = log.coordinator(&letters_group(session.app()));
+        for (partition, from, end) in all_letters(session, &*log, &args.topics, false).await? {
             let mut records = Vec::new();
             read(&*log, &partition, from, end, |record| {
                 records.push((record.offset(), back(record)));
@@ -314,7 +340,7 @@ async fn replay(session: &Session, args: &ReplayArgs) -> Result {
                     say(&format!("warning: {}", no_letter(&partition, offset)));
                 }
                 let commit = OffsetCommit::new(partition.clone(), offset.next());
-                let nobody = GroupIdentity::none(group(session));
+                let nobody = GroupIdentity::none(letters_group(session.app()));
                 coordinator.commit_offsets(nobody, vec![commit]).await?;
             }
         }

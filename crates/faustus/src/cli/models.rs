@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use comfy_table::Cell;
 use serde::Serialize;
 
 use super::{
     described::unknown,
-    output::{Output, Row, number},
+    output::{Kind, Output, Row},
     session::join,
 };
 use crate::{
@@ -42,22 +41,26 @@ struct ModelRow {
 }
 
 impl Row for ModelRow {
-    const HEADS: &'static [&'static str] = &["MODEL", "FIELDS", "USED BY"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("MODEL", Kind::Text),
+        ("FIELDS", Kind::Number),
+        ("USED BY", Kind::Prose),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         vec![
-            Cell::new(&self.model),
-            number(self.fields),
-            Cell::new(join(&self.used_by)),
+            self.model.clone(),
+            self.fields.to_string(),
+            join(&self.used_by),
         ]
     }
 }
 
 impl Row for ModelField {
-    const HEADS: &'static [&'static str] = &["FIELD", "TYPE"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[("FIELD", Kind::Text), ("TYPE", Kind::Text)];
 
-    fn cells(&self) -> Vec<Cell> {
-        vec![Cell::new(&self.name), Cell::new(&self.kind)]
+    fn cells(&self) -> Vec<String> {
+        vec![self.name.clone(), self.kind.clone()]
     }
 }
 

@@ -1,14 +1,13 @@
 //! `offsets` and `lag`: how far the application has come in what it reads.
 
 use clap::Args;
-use comfy_table::Cell;
 use faustus_core::{Clock, Offset, OffsetSpec, Transport};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::{
     described::unknown,
-    output::{Output, Row, maybe, number, span},
+    output::{Kind, Row, maybe, say, span},
     reading::{Go, bounds, read},
     session::{Missing, Session, Where, partitions},
 };
@@ -42,17 +41,23 @@ struct Position {
 }
 
 impl Row for Position {
-    const HEADS: &'static [&'static str] =
-        &["TOPIC", "PARTITION", "EARLIEST", "COMMITTED", "END", "LAG"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("TOPIC", Kind::Text),
+        ("PARTITION", Kind::Number),
+        ("EARLIEST", Kind::Number),
+        ("COMMITTED", Kind::Number),
+        ("END", Kind::Number),
+        ("LAG", Kind::Number),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         vec![
-            Cell::new(&self.topic),
-            number(self.partition),
-            number(self.earliest),
+            self.topic.clone(),
+            self.partition.to_string(),
+            self.earliest.to_string(),
             maybe(self.committed),
-            number(self.end),
-            number(self.lag),
+            self.end.to_string(),
+            self.lag.to_string(),
         ]
     }
 }
@@ -63,19 +68,23 @@ impl Row for Position {
 struct Lagging(Position);
 
 impl Row for Lagging {
-    const HEADS: &'static [&'static str] = &["TOPIC", "PARTITION", "RECORDS", "BEHIND"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("TOPIC", Kind::Text),
+        ("PARTITION", Kind::Number),
+        ("RECORDS", Kind::Number),
+        ("BEHIND", Kind::Number),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         let position = &self.0;
-        let behind = match position.lag {
-            0 => "-".to_owned(),
-            _ => span(position.lag_seconds),
-        };
         vec![
-            Cell::new(&position.topic),
-            number(position.partition),
-            number(position.lag),
-            number(behind),
+            position.topic.clone(),
+            position.partition.to_string(),
+            position.lag.to_string(),
+            match position.lag {
+                0 => "-".to_owned(),
+                _ => span(position.lag_seconds),
+            },
         ]
     }
 }
@@ -87,14 +96,14 @@ pub(super) async fn offsets(session: &Session, args: &OffsetsArgs) -> Result {
 
 pub(super) async fn lag(session: &Session, args: &OffsetsArgs) -> Result {
     let positions = positions(session, args).await?;
-    let output: Output = args.at.output();
+    let output = args.at.output();
     let rows: Vec<Lagging> = positions.iter().cloned().map(Lagging).collect();
     output.rows(&rows, NOTHING)?;
     if !output.is_json() && !rows.is_empty() {
         let all: i64 = positions.iter().map(|position| position.lag).sum();
         let oldest = positions.iter().map(|position| position.lag_seconds);
         let oldest = oldest.fold(0.0, f64::max);
-        super::output::say(&match all {
+        say(&match all {
             0 => "nothing waits".to_owned(),
             1 => format!("1 record waits, written {} ago", span(oldest)),
             all => format!(
@@ -112,12 +121,12 @@ const AT_ONCE: usize = 16;
 const NOTHING: &str = "the application reads no topic that exists";
 
 async fn positions(session: &Session, args: &OffsetsArgs) -> Result<Vec<Position>> {
-    let def = &session.def;
     let log = session.log(Missing::Refuse).await?;
-    let sources = session.sources(&*log).await?;
+    let sources = session.known(&*log).await?.sources;
     let wanted = match args.of.as_deref() {
         None => sources,
         Some(agent) if agent.starts_with('@') => {
+            let def = session.program()?;
             let agent = def.agent_named(agent)?;
             let topics = agent.sources.iter();
             let topics = topics.filter(|topic| def.topics[**topic as usize].is_in_log());
@@ -126,12 +135,8 @@ async fn positions(session: &Session, args: &OffsetsArgs) -> Result<Vec<Position
         Some(name) => {
             if !sources.iter().any(|source| source.as_str() == name) {
                 let known = sources.iter().map(|source| source.as_str());
-                return Err(Error::config(unknown(
-                    "source topic",
-                    name,
-                    known,
-                    &def.name,
-                )));
+                let unknown = unknown("source topic", name, known, session.app());
+                return Err(Error::config(unknown));
             }
             vec![name.into()]
         }
@@ -143,7 +148,7 @@ async fn positions(session: &Session, args: &OffsetsArgs) -> Result<Vec<Position
     let ends = admin
         .offsets(&partitions, OffsetSpec::HighWatermark)
         .await?;
-    let group = log.coordinator(&def.name);
+    let group = log.coordinator(session.app());
     let committed = group.fetch_offsets(&partitions, false).await?;
     let each = partitions.iter().enumerate().map(|(index, partition)| {
         let (earliest, end, log) = (earliest[index], ends[index], &*log);

@@ -86,7 +86,7 @@ pub(super) async fn restart(session: &Session, args: &AgentOrderArgs) -> Result 
 }
 
 async fn order(session: &Session, agent: &str, order: Order, output: Output) -> Result {
-    let name = session.def.agent_named(agent)?.name.to_string();
+    let name = session.program()?.agent_named(agent)?.name.to_string();
     let workers = needed(session).await?;
     let call = Call::Agent {
         name: name.clone(),
@@ -114,7 +114,7 @@ async fn needed(session: &Session) -> Result<Vec<Attached>> {
             ErrorKind::Unavailable,
             format!(
                 "no worker of {} runs on log {} on this machine: this is said to a worker where it runs",
-                session.def.name,
+                session.app(),
                 session.address()
             ),
         ));
@@ -124,9 +124,9 @@ async fn needed(session: &Session) -> Result<Vec<Attached>> {
 
 pub(super) async fn skip(session: &Session, args: &SkipArgs) -> Result {
     let (partition, offset) = &args.record;
-    let (group, output) = (&session.def.name, args.at.output());
+    let (group, output) = (session.app(), args.at.output());
     let log = session.log(Missing::Refuse).await?;
-    let sources = session.sources(&*log).await?;
+    let sources = session.known(&*log).await?.sources;
     if !sources.contains(&partition.topic) {
         let known = sources.iter().map(|topic| topic.as_str());
         let name = partition.topic.as_str();
@@ -189,7 +189,7 @@ pub(super) async fn skip(session: &Session, args: &SkipArgs) -> Result {
             .map(|committed| committed.metadata)
             .unwrap_or_default(),
     };
-    let nobody = GroupIdentity::none(&**group);
+    let nobody = GroupIdentity::none(group);
     match coordinator.commit_offsets(nobody, vec![commit]).await {
         Ok(()) => told(output, partition, *offset, "in the offsets of the group"),
         Err(GroupError::Transport(error)) => Err(error.into()),

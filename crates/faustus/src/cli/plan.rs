@@ -1,11 +1,10 @@
 //! `plan`: what a worker's start would make on the log, and what it would complain of.
 
 use clap::Args;
-use comfy_table::Cell;
 use serde::Serialize;
 
 use super::{
-    output::{Row, number, say},
+    output::{Kind, Row, say},
     session::{Missing, Session, Where},
 };
 use crate::{Error, Result, runtime::Preview};
@@ -26,14 +25,19 @@ struct Planned {
 }
 
 impl Row for Planned {
-    const HEADS: &'static [&'static str] = &["TOPIC", "PARTITIONS", "CLEANUP", ""];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("TOPIC", Kind::Text),
+        ("PARTITIONS", Kind::Number),
+        ("CLEANUP", Kind::Text),
+        ("", Kind::Text),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         vec![
-            Cell::new(&self.topic),
-            number(self.partitions),
-            Cell::new(&self.cleanup),
-            Cell::new(self.state),
+            self.topic.clone(),
+            self.partitions.to_string(),
+            self.cleanup.clone(),
+            self.state.to_owned(),
         ]
     }
 }
@@ -46,7 +50,7 @@ struct Whole<'a> {
 }
 
 pub(super) async fn plan(session: &Session, args: &PlanArgs) -> Result {
-    let def = &session.def;
+    let def = session.program()?;
     let preview = match session.log(Missing::Refuse).await {
         Ok(log) => Preview::of(def, &session.settings, &*log.admin()).await?,
         // A directory that is made with the first worker: all is missing.

@@ -6,14 +6,14 @@
 //! made whole by another one.
 
 use clap::{Args, ValueEnum};
-use comfy_table::Cell;
 use faustus_core::{
     GroupError, GroupIdentity, Offset, OffsetCommit, OffsetSpec, TopicName, Transport,
 };
 use serde::Serialize;
 
 use super::{
-    output::{Row, maybe, say},
+    known::Known,
+    output::{Kind, Row, maybe, say},
     session::{Missing, Session, Where, partitions},
 };
 use crate::{Error, ErrorKind, Result};
@@ -47,21 +47,27 @@ struct Step {
 }
 
 impl Row for Step {
-    const HEADS: &'static [&'static str] = &["TOPIC", "PARTITION", "FROM", "TO", ""];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("TOPIC", Kind::Text),
+        ("PARTITION", Kind::Number),
+        ("FROM", Kind::Number),
+        ("TO", Kind::Number),
+        ("", Kind::Text),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         vec![
-            Cell::new(&self.topic),
+            self.topic.clone(),
             maybe(self.partition),
             maybe(self.from),
             maybe(self.to),
-            Cell::new(self.step),
+            self.step.to_owned(),
         ]
     }
 }
 
 pub(super) async fn reset(session: &Session, args: &ResetArgs) -> Result {
-    let (def, output) = (&session.def, args.at.output());
+    let (app, output) = (session.app(), args.at.output());
     if let Some(worker) = session.workers().await?.first() {
         return Err(in_use(
             session,
@@ -69,8 +75,21 @@ pub(super) async fn reset(session: &Session, args: &ResetArgs) -> Result {
         ));
     }
     let log = session.log(Missing::Refuse).await?;
-    let (commits, mut steps) = begin(session, &*log, args.to).await?;
-    let own = own_topics(session, &*log).await?;
+    let known = session.known(&*log).await?;
+    if let Some((table, rival)) = known.doubtful() {
+        return Err(Error::config(format!(
+            "topic {} may be of application {rival} as well, so only the program of {app} can reset it",
+            table.changelog
+        )));
+    }
+    let (commits, mut steps) = begin(session, &known, &*log, args.to).await?;
+    let own = own_topics(session, &known, &*log).await?;
+    if commits.is_empty() && !own.is_empty() {
+        // They are also how it shows that nobody works.
+        return Err(Error::config(format!(
+            "application {app} reads no topic that exists, so it cannot be told whether a worker runs"
+        )));
+    }
     steps.extend(own.iter().map(|topic| Step {
         topic: topic.to_string(),
         partition: None,
@@ -83,8 +102,8 @@ pub(super) async fn reset(session: &Session, args: &ResetArgs) -> Result {
         say("nothing was done; to do it, add --yes");
         return Ok(());
     }
-    let coordinator = log.coordinator(&def.name);
-    let nobody = GroupIdentity::none(&*def.name);
+    let coordinator = log.coordinator(app);
+    let nobody = GroupIdentity::none(app);
     match coordinator.commit_offsets(nobody, commits).await {
         Ok(()) => {}
         Err(GroupError::Transport(error)) => return Err(error.into()),
@@ -96,14 +115,14 @@ pub(super) async fn reset(session: &Session, args: &ResetArgs) -> Result {
             Error::from(error).context(what)
         })?;
     }
-    say(&format!("application {} begins anew", def.name));
+    say(&format!("application {app} begins anew"));
     Ok(())
 }
 
 fn in_use(session: &Session, who: &str) -> Error {
     let text = format!(
         "{who} runs a worker of {} on log {}: stop all workers before a reset",
-        session.def.name,
+        session.app(),
         session.address()
     );
     Error::new(ErrorKind::Unavailable, text)
@@ -112,16 +131,13 @@ fn in_use(session: &Session, who: &str) -> Error {
 /// The offsets to be committed for what the application reads and does not empty itself.
 async fn begin(
     session: &Session,
+    known: &Known,
     log: &dyn Transport,
     to: To,
 ) -> Result<(Vec<OffsetCommit>, Vec<Step>)> {
-    let def = &session.def;
-    let own = |name: &TopicName| {
-        let mut own = def.repartitions.iter();
-        own.any(|&topic| def.topic_name(topic) == name)
-    };
-    let sources = session.sources(log).await?;
-    let sources: Vec<_> = sources.into_iter().filter(|name| !own(name)).collect();
+    let sources = known.sources.iter();
+    let sources = sources.filter(|name| !known.repartitions.contains(name));
+    let sources: Vec<_> = sources.cloned().collect();
     let found = session.describe(log, &sources).await?;
     let partitions: Vec<_> = found.iter().flatten().flat_map(partitions).collect();
     let spec = match to {
@@ -129,7 +145,7 @@ async fn begin(
         To::Latest => OffsetSpec::HighWatermark,
     };
     let ends = log.admin().offsets(&partitions, spec).await?;
-    let coordinator = log.coordinator(&def.name);
+    let coordinator = log.coordinator(session.app());
     let committed = coordinator.fetch_offsets(&partitions, false).await?;
     let (mut commits, mut steps) = (Vec::new(), Vec::new());
     for ((partition, end), committed) in partitions.into_iter().zip(ends).zip(committed) {
@@ -147,11 +163,14 @@ async fn begin(
 }
 
 /// The topics that the application makes and fills by itself, as far as they exist.
-async fn own_topics(session: &Session, log: &dyn Transport) -> Result<Vec<TopicName>> {
-    let def = &session.def;
-    let repartitions = def.repartitions.iter();
-    let mut own: Vec<TopicName> = repartitions.map(|&t| def.topic_name(t).clone()).collect();
-    own.extend((0..def.tables.len()).map(|table| TopicName::from(def.changelog(table))));
+async fn own_topics(
+    session: &Session,
+    known: &Known,
+    log: &dyn Transport,
+) -> Result<Vec<TopicName>> {
+    let changelogs = known.tables.iter().map(|table| &table.changelog);
+    let own = known.repartitions.iter().chain(changelogs);
+    let mut own: Vec<TopicName> = own.cloned().collect();
     own.sort();
     let found = session.describe(log, &own).await?;
     Ok(found

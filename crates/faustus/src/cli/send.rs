@@ -156,7 +156,7 @@ impl Session {
         if to.starts_with('@') {
             return self.agent_topic(to).map(Target::from);
         }
-        let mut topics = self.def.log_topics();
+        let mut topics = self.own_topics();
         let topic = topics.find(|topic| topic.name.as_str() == to);
         Ok(Target {
             name: to.to_owned(),
@@ -164,21 +164,28 @@ impl Session {
         })
     }
 
+    /// The topics that the program describes.
+    fn own_topics(&self) -> impl Iterator<Item = &Arc<TopicShared>> {
+        let program = self.program().into_iter();
+        program.flat_map(|def| def.log_topics())
+    }
+
     /// The one topic that an agent reads.
     fn agent_topic(&self, name: &str) -> Result<Arc<TopicShared>> {
-        let agent = self.def.agent_named(name)?;
+        let def = self.program()?;
+        let agent = def.agent_named(name)?;
         match *agent.sources.as_slice() {
-            [topic] if self.def.channel(topic).is_some() => Err(Error::config(format!(
+            [topic] if def.channel(topic).is_some() => Err(Error::config(format!(
                 "agent {} reads a channel, which is in its worker alone and cannot be reached from outside",
                 agent.name
             ))),
-            [topic] if self.def.pattern(topic).is_some() => Err(Error::config(format!(
+            [topic] if def.pattern(topic).is_some() => Err(Error::config(format!(
                 "agent {} reads topics by a pattern, so name one of them",
                 agent.name
             ))),
-            [topic] => Ok(Arc::clone(&self.def.topics[topic as usize])),
+            [topic] => Ok(Arc::clone(&def.topics[topic as usize])),
             ref several => {
-                let names = several.iter().map(|&topic| self.def.topic_name(topic));
+                let names = several.iter().map(|&topic| def.topic_name(topic));
                 Err(Error::config(format!(
                     "agent {} reads several topics, so name one of them: {}",
                     agent.name,
@@ -195,7 +202,7 @@ impl Session {
             return Ok(topic.partitions);
         }
         if target.topic.is_none() {
-            let own = self.def.log_topics().map(|topic| topic.name.as_str());
+            let own = self.own_topics().map(|topic| topic.name.as_str());
             let near = did_you_mean(&target.name, own);
             if !near.is_empty() {
                 let text = format!("topic {} does not exist{near}", target.name);
@@ -203,7 +210,7 @@ impl Session {
             }
             return Ok(self.topic(log, &target.name).await?.partitions);
         }
-        Plan::make(&self.def, &self.settings, &*log.admin()).await?;
+        Plan::make(self.program()?, &self.settings, &*log.admin()).await?;
         Ok(self.topic(log, &target.name).await?.partitions)
     }
 }
@@ -364,7 +371,7 @@ pub(super) async fn ask(session: &Session, args: &AskArgs) -> Result<(), Stopped
             ErrorKind::Unavailable,
             format!(
                 "no worker of {} runs on log {}, so nobody would reply: start one, or send without waiting by cast",
-                session.def.name,
+                session.app(),
                 session.address()
             ),
         )
@@ -373,7 +380,7 @@ pub(super) async fn ask(session: &Session, args: &AskArgs) -> Result<(), Stopped
     let log = session.log(Missing::Refuse).await?;
     let (clock, spawn) = (Arc::new(TokioClock::real()), Threads::default());
     let visit = visit(
-        &session.def,
+        session.program()?,
         &session.settings,
         log,
         clock,

@@ -15,7 +15,7 @@ use crate::{
     settings::{SettingArgs, layers::Origins},
 };
 
-use super::{Stopped, output::Output};
+use super::{Stopped, known::Known, output::Output};
 
 /// How long a command waits for another one that has the log for a moment.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 // What all commands take that look at a log; documentation here would be that of the commands.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Where {
-    /// Print data as JSON
+    /// Print data as JSON, an object on a line each
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -44,7 +44,9 @@ impl Where {
 /// An application, and where its log is.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) def: Arc<AppDef>,
+    app: String,
+    /// Its program's description of it, if this is the program.
+    program: Option<Arc<AppDef>>,
     pub(super) settings: Settings,
     address: LogAddress,
 }
@@ -59,7 +61,7 @@ pub(super) enum Missing {
 }
 
 impl Session {
-    /// The application with the settings that hold.
+    /// The application of this program with the settings that hold.
     ///
     /// # Errors
     ///
@@ -68,12 +70,62 @@ impl Session {
         app: App<S>,
         given: &SettingArgs<false>,
     ) -> Result<Self, Stopped> {
-        let resolved = Origins::of(&app, &given.0).read().map_err(Stopped::Wrong)?;
+        let session = Self::about(&app, given)?;
+        let program = Some(Arc::new(app.into_def()));
+        Ok(Self { program, ..session })
+    }
+
+    /// The application of this name, whose program is not at hand.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in settings.
+    pub(super) fn without_program(app: &str, given: &SettingArgs<false>) -> Result<Self, Stopped> {
+        Self::about(&App::new(app), given)
+    }
+
+    fn about<S: Clone + Send + Sync + 'static>(
+        app: &App<S>,
+        given: &SettingArgs<false>,
+    ) -> Result<Self, Stopped> {
+        let resolved = Origins::of(app, &given.0).read().map_err(Stopped::Wrong)?;
         Ok(Self {
-            def: Arc::new(app.into_def()),
             address: resolved.log(),
+            app: resolved.app,
+            program: None,
             settings: resolved.settings,
         })
+    }
+
+    /// The application's name.
+    pub(super) fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// The program's description of the application.
+    ///
+    /// # Errors
+    ///
+    /// When the program is not at hand.
+    pub(super) fn program(&self) -> Result<&Arc<AppDef>> {
+        self.program.as_ref().ok_or_else(|| {
+            Error::config(format!(
+                "only the program of application {} knows its agents: ask it, or name a topic",
+                self.app
+            ))
+        })
+    }
+
+    /// What is known of the application: from its program, or from the log.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log; without the program, when nothing of the application is there.
+    pub(super) async fn known(&self, log: &dyn Transport) -> Result<Known> {
+        match &self.program {
+            Some(def) => Known::from_program(def, log).await,
+            None => Known::from_log(log, &self.app, &self.address).await,
+        }
     }
 
     /// The log's address.
@@ -94,7 +146,7 @@ impl Session {
 
     /// Where the processes on this log have their sockets.
     pub(super) fn place(&self) -> Place {
-        place(&self.address, &self.def.name)
+        place(&self.address, &self.app)
     }
 
     /// The log.
@@ -140,7 +192,7 @@ impl Session {
                 return Err(self.silent(silence));
             }
             if missing == Missing::Refuse && !is_log(path) {
-                return Err(no_log(path, &self.def.name));
+                return Err(no_log(path, &self.app));
             }
             match self.open_here().await {
                 // Another command has it for a moment, or a worker that is about to serve it.
@@ -163,7 +215,7 @@ impl Session {
                 ErrorKind::Unavailable,
                 format!(
                     "no worker of {} with a log in memory runs here, and such a log is gone with its worker",
-                    self.def.name
+                    self.app
                 ),
             )),
             several => {
@@ -192,10 +244,10 @@ impl Session {
             if !greeting.worker || !self.is_of(&greeting.log) {
                 continue;
             }
-            if *greeting.app != *self.def.name {
+            if greeting.app != self.app {
                 return Err(Error::config(format!(
                     "the worker on log {} is of application {}, and not of {}: is --log right?",
-                    self.address, greeting.app, self.def.name
+                    self.address, greeting.app, self.app
                 )));
             }
             workers.push(attached);
@@ -245,21 +297,6 @@ impl Session {
         names: &[TopicName],
     ) -> Result<Vec<Option<TopicDescription>>> {
         Ok(log.admin().describe_topics(names).await?)
-    }
-
-    /// The topics that agents read, by name or by pattern, in order.
-    ///
-    /// # Errors
-    ///
-    /// Those of the log.
-    pub(super) async fn sources(&self, log: &dyn Transport) -> Result<Vec<TopicName>> {
-        let mut sources = self.def.source_topics();
-        if self.def.has_patterns() {
-            sources.extend(self.def.matching(log.admin().list_topics().await?));
-            sources.sort();
-            sources.dedup();
-        }
-        Ok(sources)
     }
 
     /// A topic that must exist.

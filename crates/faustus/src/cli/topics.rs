@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use comfy_table::Cell;
 use faustus_core::{OffsetSpec, TopicName, TopicPartition, Transport};
 use serde::Serialize;
 
 use super::{
-    output::{Row, maybe, number, state},
+    output::{Kind, Row, maybe},
     session::{Missing, Session, Where, partitions},
 };
 use crate::Result;
@@ -34,25 +33,33 @@ struct TopicRow {
 }
 
 impl Row for TopicRow {
-    const HEADS: &'static [&'static str] = &["TOPIC", "PARTITIONS", "RECORDS", "CLEANUP", "ROLE"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("TOPIC", Kind::Text),
+        ("PARTITIONS", Kind::Number),
+        ("RECORDS", Kind::Number),
+        ("CLEANUP", Kind::Text),
+        ("ROLE", Kind::Prose),
+    ];
 
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<String> {
         vec![
-            Cell::new(&self.topic),
-            match self.partitions {
-                Some(count) => number(count),
-                None => state("missing"),
-            },
+            self.topic.clone(),
+            partitions_of(self.partitions),
             maybe(self.records),
-            Cell::new(self.cleanup.as_deref().unwrap_or("-")),
-            Cell::new(&self.role),
+            maybe(self.cleanup.as_ref()),
+            self.role.clone(),
         ]
     }
 }
 
+/// How many partitions a topic has, for people.
+pub(super) fn partitions_of(topic: Option<u32>) -> String {
+    topic.map_or_else(|| "missing".to_owned(), |count| count.to_string())
+}
+
 pub(super) async fn topics(session: &Session, args: &TopicsArgs) -> Result {
     let log = session.log(Missing::Refuse).await?;
-    let mut roles: BTreeMap<TopicName, String> = session.def.used_topics().into_iter().collect();
+    let mut roles = session.known(&*log).await?.topics;
     if args.all {
         for name in log.admin().list_topics().await? {
             roles.entry(name).or_insert_with(|| "-".to_owned());

@@ -33,12 +33,12 @@ pub(super) fn run<S: Clone + Send + Sync + 'static>(
     on_runtime(async {
         let (log, alone) = session.open(Missing::Make).await?;
         // Who has the directory serves it to those who come meanwhile.
-        let _serving = alone
-            .then(|| Server::start(session.place(), &session.def.name, Arc::clone(&log), None));
+        let _serving =
+            alone.then(|| Server::start(session.place(), session.app(), Arc::clone(&log), None));
         let spawn: Arc<dyn Spawn> = Arc::new(Threads::default());
         let clock = Arc::new(TokioClock::real());
         let visit = visit(
-            &session.def,
+            session.program()?,
             &session.settings,
             log,
             clock,

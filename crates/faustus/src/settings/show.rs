@@ -60,18 +60,11 @@ impl Resolved {
         table.to_string()
     }
 
-    /// All settings as JSON: `{"app": …, "settings": [{"name": …, "value": …, …}]}`.
+    /// All settings as JSON, an object on a line each: `{"name": …, "value": …, …}`.
     pub(crate) fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        struct All<'a> {
-            app: &'a str,
-            settings: Vec<Shown>,
-        }
-        let all = All {
-            app: &self.app,
-            settings: self.shown().collect(),
-        };
-        serde_json::to_string_pretty(&all).unwrap_or_default()
+        let lines = self.shown().map(|shown| serde_json::to_string(&shown));
+        let lines: Vec<_> = lines.map(Result::unwrap_or_default).collect();
+        lines.join("\n")
     }
 }
 

@@ -4,7 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{json, value::RawValue};
 
 /// Bytes for people: text if they are text, else hexadecimal; nothing that would tell a terminal what to do.
-pub(crate) fn shown(bytes: Option<&[u8]>) -> String {
+#[must_use]
+pub fn shown(bytes: Option<&[u8]>) -> String {
     let Some(bytes) = bytes else {
         return "(none)".to_owned();
     };
@@ -18,7 +19,8 @@ pub(crate) fn shown(bytes: Option<&[u8]>) -> String {
 }
 
 /// Text on one line, its control characters told instead of obeyed.
-pub(crate) fn plain(text: &str) -> String {
+#[must_use]
+pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for char in text.chars() {
         match char.is_control() {
@@ -31,7 +33,8 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Bytes as JSON: what they are if they are JSON, digit by digit; a text if they are another text; else an
 /// object whose field `base64` has them. `null` where there are none.
-pub(crate) fn json(bytes: Option<&[u8]>) -> Box<RawValue> {
+#[must_use]
+pub fn json(bytes: Option<&[u8]>) -> Box<RawValue> {
     let Some(bytes) = bytes else {
         return RawValue::NULL.to_owned();
     };

@@ -91,8 +91,7 @@ fn levels_are_those_of_the_option_then_the_variable_then_rust_log_then_the_file(
     fs::write(place.path().join("faustus.toml"), "log-level = \"off\"").unwrap();
     let shown = |options: &[&str], environment: &[(&str, &str)]| {
         let arguments = [&["worker", "--show-settings", "--json"], options].concat();
-        let shown = place.run_with_input(&arguments, "", environment).json();
-        let settings = shown["settings"].as_array().unwrap().clone();
+        let settings = place.run_with_input(&arguments, "", environment).json();
         let level = settings.into_iter().find(|one| one["name"] == "log-level");
         let level = level.unwrap();
         let text = |name: &str| level[name].as_str().unwrap().to_owned();

@@ -18,7 +18,8 @@ pub(crate) fn listen() {
         tracing_subscriber::fmt()
             .with_env_filter(
                 "off,faustus::worker=warn,faustus::runtime::recovery=warn,faustus::runtime::jobs=warn,\
-                 faustus::runtime::services=warn,faustus::runtime::background=warn",
+                 faustus::runtime::services=warn,faustus::runtime::background=warn,\
+                 faustus::runtime::thread::running=warn,faustus::runtime::lane=warn",
             )
             .with_ansi(false)
             .with_writer(|| Ear)

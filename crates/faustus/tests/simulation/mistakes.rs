@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
-use faustus::{ErrorKind, Settings, TaskState, TaskStatus, prelude::*, testing::simulate};
+use faustus::{
+    ErrorKind, Offset, Settings, TaskState, TaskStatus, TopicPartition, prelude::*,
+    testing::simulate,
+};
 use parking_lot::Mutex;
+
+use crate::common::said;
 
 #[derive(Record, Serialize, Deserialize)]
 struct Order {
@@ -81,6 +86,38 @@ fn an_agent_that_binds_a_table_it_was_not_given_is_told_of_the_one_it_has() {
         let is_parked =
             |task: &TaskStatus| matches!(&task.state, TaskState::Parked(why) if why.contains(said));
         assert!(tasks.iter().all(is_parked), "{tasks:?}");
+    });
+}
+
+#[test]
+fn a_task_that_is_parked_says_how_it_goes_on_and_a_record_that_is_passed_over_is_told() {
+    async fn sum(mut numbers: Stream<u64>) -> faustus::Result {
+        while numbers.next().await?.is_some() {}
+        Ok(())
+    }
+    said::listen();
+    simulate(1, async |cluster| {
+        let app = App::new("told-app");
+        let numbers = app.topic("told-numbers").partitions(1);
+        let app = app.agent("sum", &numbers, |a| a.run(sum));
+        let worker = cluster.worker(app, Settings::default());
+        cluster.send("told-numbers", "", &"no number").await;
+        cluster.settle().await;
+        let remedy = "remedy=mend the cause, then `resume`, or `skip told-numbers/0@0`";
+        said::check(&["record=told-numbers/0@0", "task parked", remedy]);
+        worker
+            .handle()
+            .skip(&TopicPartition::new("told-numbers", 0), Offset(0));
+        cluster.settle().await;
+        said::check(&["agent=sum record=told-numbers/0@0", "record is passed over"]);
+
+        let later = Offset(1);
+        worker
+            .handle()
+            .skip(&TopicPartition::new("told-numbers", 0), later);
+        cluster.send("told-numbers", "", &7_u64).await;
+        cluster.settle().await;
+        said::check(&["agent=sum record=told-numbers/0@1", "record is passed over"]);
     });
 }
 

@@ -81,6 +81,11 @@ pub(crate) enum Kind<R> {
 
 impl<R> Target<R> {
     /// The place of its topic or channel in the application.
+    fn topic(topic: &Topic<R>) -> Self {
+        topic.shared.used_in(topic.codec.name());
+        Self(Kind::Topic(topic.clone()))
+    }
+
     pub(crate) fn index(&self) -> Option<TopicIndex> {
         match &self.0 {
             Kind::Topic(topic) => Some(topic.shared.index),
@@ -107,13 +112,13 @@ pub struct Of<M>(PhantomData<M>);
 
 impl<R> Sink<R, Of<Topic<R>>> for &Topic<R> {
     fn target(self) -> Target<R> {
-        Target(Kind::Topic(self.clone()))
+        Target::topic(self)
     }
 }
 
 impl<R, A> Sink<R, Of<Agent<R, A>>> for &Agent<R, A> {
     fn target(self) -> Target<R> {
-        Target(Kind::Topic(self.topic().clone()))
+        Target::topic(self.topic())
     }
 }
 

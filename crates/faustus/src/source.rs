@@ -55,6 +55,7 @@ impl<T> From<&Topic<T>> for Input<T> {
 impl<T> Input<T> {
     /// A topic, or what stands for several, with values in `codec`.
     pub(crate) fn of(topic: &Arc<TopicShared>, codec: &Arc<dyn Codec<T>>) -> Self {
+        topic.used_in(codec.name());
         Self {
             topic: Arc::clone(topic),
             decoder: Decoder::Plain(Arc::clone(codec)),

@@ -1,6 +1,7 @@
 //! Topics as the application names them.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -37,6 +38,8 @@ pub(crate) struct TopicShared {
     pub(crate) pattern: Option<Pattern>,
     /// Its values as the program named them last, without their type.
     pub(crate) form: Mutex<Option<Arc<dyn Form>>>,
+    /// The codecs in which agents read it and reply to it.
+    pub(crate) codecs: Mutex<BTreeSet<String>>,
 }
 
 impl TopicShared {
@@ -51,6 +54,7 @@ impl TopicShared {
             channel: None,
             pattern: None,
             form: Mutex::default(),
+            codecs: Mutex::default(),
         }
     }
 
@@ -108,6 +112,11 @@ impl TopicShared {
     /// The application ended with `error`, which says why nothing can be sent if it never ran.
     pub(crate) fn refuse(&self, error: &Error) {
         self.client.get_or_init(|| Err(error.clone()));
+    }
+
+    /// An agent reads it, or replies to it, in a codec of this name.
+    pub(crate) fn used_in(&self, codec: &str) {
+        self.codecs.lock().insert(codec.to_owned());
     }
 
     fn not_running(&self) -> Error {

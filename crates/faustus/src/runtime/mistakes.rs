@@ -52,6 +52,22 @@ impl AppDef {
             }
             known.insert(name);
         }
+        for topic in self.log_topics() {
+            let codecs = topic.codecs.lock();
+            // Whoever takes the bytes as they are can read all of them.
+            let codecs = codecs
+                .iter()
+                .filter(|name| !["raw", "binary"].contains(&name.as_str()));
+            let codecs: Vec<_> = codecs.map(String::as_str).collect();
+            if codecs.len() > 1 {
+                found.push(format!(
+                    "agents use topic {} in the codecs {}: what one of them writes does not decode in another; give \
+                     all handles of the topic the same",
+                    topic.name,
+                    codecs.join(" and ")
+                ));
+            }
+        }
         let written: BTreeSet<_> = self.agents.iter().flat_map(|agent| &agent.tables).collect();
         for (index, table) in self.tables.iter().enumerate() {
             if !self.agents.is_empty() && !written.contains(&index) {

@@ -49,6 +49,38 @@ fn an_agent_that_would_take_no_event_is_told() {
 }
 
 #[test]
+fn a_topic_in_two_codecs_is_suspicious_and_one_whose_bytes_are_taken_as_they_are_is_not() {
+    async fn take(_: Vec<u8>) -> crate::Result {
+        Ok(())
+    }
+    async fn read(_: String) -> crate::Result {
+        Ok(())
+    }
+    let app = App::new("app");
+    let (plain, bytes) = (
+        app.topic::<u32>("numbers"),
+        app.topic_with("numbers", crate::Binary),
+    );
+    let app = app
+        .agent("x", &plain, |a| a.run(nothing))
+        .agent("copy", &bytes, |a| a.each(take));
+    assert_eq!(hints(app, &["numbers"]), Vec::<String>::new());
+
+    let app = App::new("app");
+    let plain = app.topic::<String>("numbers");
+    let text = plain.clone().codec(crate::Text);
+    let app = app
+        .agent("plain", &plain, |a| a.each(read))
+        .agent("text", &text, |a| a.each(read));
+    let told = hints(app, &["numbers"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("topic numbers in the codecs json and text"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn two_agents_of_one_name_are_told() {
     let app = App::new("app");
     let (one, two) = (app.topic("one"), app.topic("two"));

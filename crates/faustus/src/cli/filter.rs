@@ -105,7 +105,7 @@ impl Filter {
 }
 
 /// The order of two values of one kind: numbers, texts; of all others only whether they are equal.
-pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => Some(a.cmp(&b)),

@@ -15,7 +15,7 @@ use serde_json::{
 
 use super::{
     bytes::{json, plain, shown},
-    filter::{Filter, compare},
+    filter::Filter,
     known::{KnownTable, Types},
     output::{Kind, Row, say},
     reading::{Go, bounds, read},
@@ -220,9 +220,8 @@ pub(super) async fn table(session: &Session, args: &TableArgs) -> Result {
         entries.extend(entry(table, stored, &args.filter)?);
     }
     entries.sort_by(|a, b| {
-        let keys = compare(&a.order, &b.order);
-        let keys = keys.unwrap_or_else(|| by_text(&a.order, &b.order));
-        keys.then(a.partition.cmp(&b.partition))
+        let places = (a.partition, a.offset).cmp(&(b.partition, b.offset));
+        by_kind(&a.order, &b.order).then(places)
     });
     let all = entries.len();
     entries.truncate(args.limit.unwrap_or(all));
@@ -241,8 +240,16 @@ pub(super) async fn table(session: &Session, args: &TableArgs) -> Result {
     Ok(())
 }
 
-fn by_text(a: &Value, b: &Value) -> Ordering {
-    a.to_string().cmp(&b.to_string())
+/// The order of keys: numbers, texts, then all others.
+fn by_kind(a: &Value, b: &Value) -> Ordering {
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::INFINITY);
+    let numbers = number(a).total_cmp(&number(b));
+    let texts = || match (a, b) {
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (a, b) => b.is_string().cmp(&a.is_string()),
+    };
+    let same = || a.to_string().cmp(&b.to_string());
+    numbers.then_with(texts).then_with(same)
 }
 
 /// A key that is looked for.
@@ -417,6 +424,25 @@ mod tests {
 
     fn home() -> u32 {
         partition_for_key(b"ann", PARTITIONS)
+    }
+
+    #[test]
+    fn keys_are_in_order_whatever_kinds_they_are_of() {
+        let keys = [
+            "2",
+            "10",
+            "9007199254740993",
+            "\"a\"",
+            "\"b\"",
+            "[1]",
+            "null",
+        ];
+        let keys = keys.map(|key| serde_json::from_str::<Value>(key).unwrap());
+        for (at, key) in keys.iter().enumerate() {
+            for (other_at, other) in keys.iter().enumerate() {
+                assert_eq!(by_kind(key, other), at.cmp(&other_at), "{key} {other}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -146,8 +146,7 @@ impl Output {
         }
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        // Nothing needs to stand behind the last column.
-        match self.width.and_then(|width| u16::try_from(width + 2).ok()) {
+        match self.width.and_then(|width| u16::try_from(width).ok()) {
             Some(width) => table
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(width),
@@ -166,12 +165,14 @@ impl Output {
             table.add_row(cells);
         }
         for (column, index) in table.column_iter_mut().zip(&shown) {
-            column.set_padding((0, 2));
+            // Nothing needs to stand behind the last one: a line that is too long by spaces is two lines.
+            let behind = if Some(index) == shown.last() { 0 } else { 2 };
+            column.set_padding((0, behind));
             column.set_constraint(match columns[*index].1 {
                 Kind::Prose => {
-                    let least = need(columns, &rows, *index).min(NARROWEST) + 2;
+                    let least = need(columns, &rows, *index).min(NARROWEST);
                     let least = u16::try_from(least).unwrap_or(u16::MAX);
-                    ColumnConstraint::LowerBoundary(Width::Fixed(least))
+                    ColumnConstraint::LowerBoundary(Width::Fixed(least + behind))
                 }
                 _ => ColumnConstraint::ContentWidth,
             });
@@ -386,6 +387,27 @@ ann  7  the disk of the
         let rows = [Pair("a", "b", 1, "")];
         assert!(table(None, true, &rows).contains('\u{1b}'));
         assert!(!table(None, false, &rows).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn no_line_of_a_coloured_table_is_wider_than_the_terminal() {
+        let rows = [Pair(
+            "a",
+            "a long text that is cut",
+            1,
+            "why it is so, at length",
+        )];
+        let shown = table(Some(40), true, &rows);
+        let mut lines = shown.lines().map(|line| {
+            let parts = line.split('\u{1b}').enumerate();
+            // What is behind a code's end is shown.
+            let shown = parts.map(|(at, part)| match at {
+                0 => part.width(),
+                _ => part.split_once('m').map_or(0, |(_, text)| text.width()),
+            });
+            shown.sum::<usize>()
+        });
+        assert!(lines.all(|width| width <= 40), "{shown}");
     }
 
     #[test]

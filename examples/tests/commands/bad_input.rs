@@ -52,7 +52,7 @@ fn names_that_are_not_there_name_the_nearest() {
         ("unknown_topic_at_all", &["send", "invoices", "1"]),
         ("unknown_agent", &["send", "@totl", "1"]),
         ("unknown_agent_at_all", &["ask", "printer", "1"]),
-        ("unknown_table", &["table", "totl"]),
+        ("unknown_table", &["table", "totls"]),
         ("unknown_source", &["lag", "numbrs"]),
         (
             "unknown_partition",

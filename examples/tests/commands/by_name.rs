@@ -162,7 +162,7 @@ fn names_that_are_not_there_name_the_nearest() {
             "by_name_unknown_app_at_all",
             &["app", "warehouse", "topics"],
         ),
-        ("by_name_unknown_table", &["app", "shop", "table", "totl"]),
+        ("by_name_unknown_table", &["app", "shop", "table", "totls"]),
         ("by_name_unknown_topic", &["app", "shop", "lag", "ordrs"]),
         ("by_name_agent", &["app", "shop", "lag", "@total"]),
         (
@@ -253,14 +253,17 @@ fn ctrl_c_is_130_and_a_closed_pipe_a_quiet_end() {
     assert!(output.stderr.is_empty(), "{output:?}");
 }
 
-/// Makes a log of applications called `bank` and `bank-eu`, both with a table and a committed offset.
-async fn two_banks(log: &dyn Transport) {
-    let topic = |name: &str| NewTopic {
+fn topic(name: &str) -> NewTopic {
+    NewTopic {
         name: name.into(),
         partitions: 1,
         replicas: None,
         config: TopicConfig::default(),
-    };
+    }
+}
+
+/// Makes a log of applications called `bank` and `bank-eu`, both with a table and a committed offset.
+async fn two_banks(log: &dyn Transport) {
     let names = [
         "orders",
         "bank-totals-changelog",
@@ -300,4 +303,27 @@ fn a_changelog_that_may_be_of_two_applications_is_told_and_not_deleted() {
     assert_eq!(ran.code, Some(1));
     insta::assert_snapshot!("by_name_reset_of_two", ran);
     assert!(run(&["topics"]).ok().contains("bank-eu-totals-changelog"));
+}
+
+#[test]
+fn an_application_of_which_only_a_changelog_is_left_is_reset() {
+    let place = worked_on();
+    place.by_name(&["reset", "--yes"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let clock = Arc::new(TokioClock::real());
+        let log = open_log(&place.log(), clock).await.unwrap();
+        let topics = [topic("till-totals-changelog")];
+        log.admin().create_topics(&topics).await.unwrap();
+    });
+    let log = place.log();
+    let run =
+        |arguments: &[&str]| place.faustus(&[&["app", "till", "--log", &log], arguments].concat());
+    assert!(run(&["tables"]).ok().contains("till-totals-changelog"));
+    assert_eq!(run(&["reset", "--yes"]).code, Some(0));
+    let ran = run(&["tables"]);
+    assert!(
+        ran.err.starts_with("error: nothing of application till"),
+        "{ran}"
+    );
 }

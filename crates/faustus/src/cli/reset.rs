@@ -84,8 +84,8 @@ pub(super) async fn reset(session: &Session, args: &ResetArgs) -> Result {
     }
     let (commits, mut steps) = begin(session, &known, &*log, args.to).await?;
     let own = own_topics(session, &known, &*log).await?;
-    if commits.is_empty() && !own.is_empty() {
-        // They are also how it shows that nobody works.
+    if commits.is_empty() && !own.is_empty() && session.is_shared() {
+        // They are also what proves that nobody works; a directory has one process, which we met.
         return Err(Error::config(format!(
             "application {app} reads no topic that exists, so it cannot be told whether a worker runs"
         )));

@@ -262,66 +262,83 @@ fn topic(name: &str) -> NewTopic {
     }
 }
 
-/// Makes a log of applications called `bank` and `bank-eu`, both with a table and a committed offset.
-async fn two_banks(log: &dyn Transport) {
-    let names = [
-        "orders",
-        "bank-totals-changelog",
-        "bank-eu-totals-changelog",
-    ];
-    let topics = names.map(topic);
-    log.admin().create_topics(&topics).await.unwrap();
-    for app in ["bank", "bank-eu"] {
-        let commit = OffsetCommit {
-            partition: TopicPartition::new("orders", 0),
-            offset: Offset(0),
-            metadata: String::new(),
-        };
-        let coordinator = log.coordinator(app);
-        let nobody = GroupIdentity::none(app);
-        coordinator
-            .commit_offsets(nobody, vec![commit])
-            .await
-            .unwrap();
-    }
+/// Commits an offset for an application.
+async fn commit(log: &dyn Transport, app: &str) {
+    let commit = OffsetCommit {
+        partition: TopicPartition::new("orders", 0),
+        offset: Offset(0),
+        metadata: String::new(),
+    };
+    let coordinator = log.coordinator(app);
+    let nobody = GroupIdentity::none(app);
+    coordinator
+        .commit_offsets(nobody, vec![commit])
+        .await
+        .unwrap();
 }
 
-#[test]
-fn a_changelog_that_may_be_of_two_applications_is_told_and_not_deleted() {
+/// A place whose log `fill` has filled.
+fn filled(fill: impl AsyncFnOnce(&dyn Transport)) -> Place {
     let place = Place::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let clock = Arc::new(TokioClock::real());
         let log = open_log(&place.log(), clock).await.unwrap();
-        two_banks(&*log).await;
+        fill(&*log).await;
     });
+    place
+}
+
+/// Runs `faustus app` for an application on the log of `place`.
+fn app(place: &Place, app: &str, arguments: &[&str]) -> Ran {
     let log = place.log();
-    let run =
-        |arguments: &[&str]| place.faustus(&[&["app", "bank", "--log", &log], arguments].concat());
-    insta::assert_snapshot!("by_name_tables_of_two", run(&["tables"]));
-    let ran = run(&["reset", "--yes"]);
+    place.faustus(&[&["app", app, "--log", &log], arguments].concat())
+}
+
+#[test]
+fn a_changelog_that_may_be_of_two_applications_is_told_and_not_deleted() {
+    let place = filled(async |log| {
+        let names = [
+            "orders",
+            "bank-totals-changelog",
+            "bank-eu-totals-changelog",
+        ];
+        let topics = names.map(topic);
+        log.admin().create_topics(&topics).await.unwrap();
+        commit(log, "bank").await;
+        commit(log, "bank-eu").await;
+    });
+    insta::assert_snapshot!("by_name_tables_of_two", app(&place, "bank", &["tables"]));
+    let ran = app(&place, "bank", &["reset", "--yes"]);
     assert_eq!(ran.code, Some(1));
     insta::assert_snapshot!("by_name_reset_of_two", ran);
-    assert!(run(&["topics"]).ok().contains("bank-eu-totals-changelog"));
+    let topics = app(&place, "bank", &["topics"]);
+    assert!(topics.ok().contains("bank-eu-totals-changelog"));
+}
+
+#[test]
+fn an_application_is_not_there_if_its_one_table_may_be_of_another_that_is() {
+    let place = filled(async |log| {
+        let topics = [topic("orders"), topic("bank-eu-totals-changelog")];
+        log.admin().create_topics(&topics).await.unwrap();
+        commit(log, "bank-eu").await;
+    });
+    let ran = app(&place, "bank", &["tables"]);
+    assert!(
+        ran.err.starts_with("error: nothing of application bank"),
+        "{ran}"
+    );
+    assert!(app(&place, "bank-eu", &["tables"]).ok().contains("totals"));
 }
 
 #[test]
 fn an_application_of_which_only_a_changelog_is_left_is_reset() {
-    let place = worked_on();
-    place.by_name(&["reset", "--yes"]);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let clock = Arc::new(TokioClock::real());
-        let log = open_log(&place.log(), clock).await.unwrap();
+    let place = filled(async |log| {
         let topics = [topic("till-totals-changelog")];
         log.admin().create_topics(&topics).await.unwrap();
     });
-    let log = place.log();
-    let run =
-        |arguments: &[&str]| place.faustus(&[&["app", "till", "--log", &log], arguments].concat());
-    assert!(run(&["tables"]).ok().contains("till-totals-changelog"));
-    assert_eq!(run(&["reset", "--yes"]).code, Some(0));
-    let ran = run(&["tables"]);
+    assert_eq!(app(&place, "till", &["reset", "--yes"]).code, Some(0));
+    let ran = app(&place, "till", &["tables"]);
     assert!(
         ran.err.starts_with("error: nothing of application till"),
         "{ran}"

@@ -8,6 +8,7 @@ mod commands {
     pub(crate) mod by_name;
     pub(crate) mod offline;
     pub(crate) mod running;
+    pub(crate) mod top;
     pub(crate) mod worker;
 }
 mod common;

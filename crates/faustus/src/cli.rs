@@ -23,6 +23,8 @@ mod reset;
 mod send;
 mod session;
 mod tables;
+#[cfg(feature = "top")]
+mod top;
 mod topics;
 mod user;
 mod worker;
@@ -67,6 +69,9 @@ enum Command {
     Agents(agents::AgentsArgs),
     /// Show the lanes of an agent: what each does, since when, and why
     Agent(agents::AgentArgs),
+    /// Watch what running workers do: throughput, lag, lanes, tables, epochs
+    #[cfg(feature = "top")]
+    Top(top::TopArgs),
     /// List the records that topics and tables hold
     Models(models::ModelsArgs),
     /// Show the fields of a record
@@ -234,6 +239,8 @@ fn run<S: Clone + Send + Sync + 'static>(app: App<S>, command: Command) -> Resul
     on_runtime(async {
         match command {
             Command::Ask(args) => send::ask(&session, &args).await,
+            #[cfg(feature = "top")]
+            Command::Top(args) => top::top(&session, &args).await,
             command => or_interrupted(with_log(&session, command)).await,
         }
     })
@@ -249,6 +256,8 @@ impl Command {
             Self::Plan(args) => &args.at,
             Self::Agents(args) => &args.at,
             Self::Agent(args) => &args.at,
+            #[cfg(feature = "top")]
+            Self::Top(args) => &args.at,
             Self::Common(command) => command.at(),
             Self::Ask(args) => &args.at,
             Self::Cast(args) => &args.at,

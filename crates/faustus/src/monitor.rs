@@ -7,6 +7,7 @@
 mod book;
 #[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
 mod families;
+mod form;
 mod histogram;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
@@ -16,6 +17,7 @@ mod prometheus;
 use std::time::Duration;
 
 use faustus_core::{Offset, Timestamp, TopicPartition};
+use serde::{Deserialize, Serialize};
 
 pub use histogram::Histogram;
 
@@ -26,6 +28,9 @@ use crate::membership::TaskId;
 /// Durations are exact to the nanosecond, sizes are in bytes, events and records are counted one by one.
 /// What is rolled back and done again is counted again.
 ///
+/// Serde gives it the names of its fields; times are milliseconds since 1970 (`read_at_ms`,
+/// `event_time_ms`), partitions and tasks texts such as `orders/3`, and a [`Histogram`] says how it looks.
+///
 /// # Examples
 ///
 /// ```
@@ -35,13 +40,19 @@ use crate::membership::TaskId;
 ///     let monitor: Monitor = worker.monitor().await;
 ///     monitor.partitions.iter().filter_map(|partition| partition.lag_records()).max()
 /// }
+///
+/// // For a page of a program's own.
+/// async fn as_json(worker: &WorkerHandle) -> serde_json::Result<String> {
+///     serde_json::to_string(&worker.monitor().await)
+/// }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Monitor {
     /// The application's name.
     pub app: String,
     /// The wall time at which this was read.
+    #[serde(rename = "read_at_ms", with = "form")]
     pub read_at: Timestamp,
     /// What each agent did, in the order of the application.
     pub agents: Vec<AgentFigures>,
@@ -69,7 +80,7 @@ pub struct Monitor {
 }
 
 /// What an agent did in a worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AgentFigures {
     /// The agent's name.
@@ -91,7 +102,7 @@ pub struct AgentFigures {
 }
 
 /// How a table was used by the agents of a worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TableFigures {
     /// The table's name.
@@ -107,7 +118,7 @@ pub struct TableFigures {
 }
 
 /// What went through a topic.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TopicFigures {
     /// The topic's name.
@@ -117,7 +128,7 @@ pub struct TopicFigures {
 }
 
 /// An amount of records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Traffic {
     /// How many.
@@ -127,10 +138,11 @@ pub struct Traffic {
 }
 
 /// How a task stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskFigures {
     /// Which task.
+    #[serde(with = "form")]
     pub task: TaskId,
     /// What it does.
     pub state: TaskActivity,
@@ -143,7 +155,8 @@ pub struct TaskFigures {
 }
 
 /// What a task does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TaskActivity {
     /// It reads its changelogs.
@@ -155,14 +168,19 @@ pub enum TaskActivity {
 }
 
 /// How far the recovery of a table's partition is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RestoreFigures {
     /// The table's name.
     pub table: String,
+    /// Where the recovery began: at the changelog's first record, or after what the table's store has.
+    #[serde(with = "form")]
+    pub start: Offset,
     /// Where the changelog is read next.
+    #[serde(with = "form")]
     pub position: Offset,
     /// Where the recovery ends.
+    #[serde(with = "form")]
     pub end: Offset,
 }
 
@@ -176,21 +194,27 @@ impl RestoreFigures {
 }
 
 /// How far a partition is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartitionFigures {
     /// Which partition.
+    #[serde(with = "form")]
     pub partition: TopicPartition,
     /// The position after what was fetched.
+    #[serde(with = "form")]
     pub fetched: Offset,
     /// The position after what was done.
+    #[serde(with = "form")]
     pub retired: Offset,
     /// The position after what is committed.
+    #[serde(with = "form")]
     pub committed: Offset,
     /// The partition's end, as it was when it was [last asked for](crate::WorkerHandle::monitor); a channel
     /// has none.
+    #[serde(with = "form")]
     pub end: Option<Offset>,
     /// The greatest event time of what was done in its task; `None` if nothing was yet.
+    #[serde(rename = "event_time_ms", with = "form")]
     pub event_time: Option<Timestamp>,
 }
 
@@ -217,7 +241,7 @@ impl PartitionFigures {
 }
 
 /// What is committed: an epoch is what the tasks of one thread did since the last cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EpochFigures {
     /// Epochs that are stored, records, offsets and tables.
@@ -241,7 +265,7 @@ pub struct EpochFigures {
 }
 
 /// Sends that leave at once, outside of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SendFigures {
     /// Records that the log has acknowledged.
@@ -253,7 +277,7 @@ pub struct SendFigures {
 }
 
 /// What this process asked of agents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AskFigures {
     /// Requests that were sent, or were to be.
@@ -269,7 +293,7 @@ pub struct AskFigures {
 }
 
 /// Changes of who runs what, as this worker saw them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RebalanceFigures {
     /// Rebalances that began: this worker asked the group to join.
@@ -307,6 +331,57 @@ mod tests {
             end: end.map(Offset),
             event_time: event_time.map(Timestamp),
         }
+    }
+
+    #[test]
+    fn what_a_worker_tells_is_read_as_it_was_written() {
+        let bounds = Histogram::BOUNDS.len() + 1;
+        let whole = Histogram::new(
+            std::array::from_fn(|bucket| (bounds - bucket) as u64),
+            Duration::new(3, 1),
+        );
+        let monitor = Monitor {
+            app: "shop".to_owned(),
+            read_at: Timestamp(1_700_000_000_123),
+            agents: vec![AgentFigures {
+                agent: "total".to_owned(),
+                events_taken: u64::MAX,
+                ..AgentFigures::default()
+            }],
+            tasks: vec![TaskFigures {
+                task: TaskId::new("a/b", 3),
+                state: TaskActivity::Recovering,
+                records_held: 1,
+                bytes_held: 2,
+                restoring: vec![RestoreFigures {
+                    table: "totals".to_owned(),
+                    start: Offset(2),
+                    position: Offset(5),
+                    end: Offset(10),
+                }],
+            }],
+            partitions: vec![at(3, Some(10), Some(7_500)), at(0, None, None)],
+            epochs: EpochFigures {
+                whole,
+                ..EpochFigures::default()
+            },
+            ..Monitor::default()
+        };
+        let json = serde_json::to_value(&monitor).unwrap();
+        let back: Monitor = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(back, monitor);
+        insta::assert_snapshot!(
+            json["partitions"][0],
+            @r#"{"committed":3,"end":10,"event_time_ms":7500,"fetched":3,"partition":"numbers/0","retired":3}"#
+        );
+        insta::assert_snapshot!(
+            json["tasks"][0],
+            @r#"{"bytes_held":2,"records_held":1,"restoring":[{"end":10,"position":5,"start":2,"table":"totals"}],"state":"recovering","task":"a/b/3"}"#
+        );
+        insta::assert_snapshot!(
+            json["epochs"]["whole"],
+            @r#"{"counts":[17,16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1],"sum_nanos":3000000001}"#
+        );
     }
 
     #[test]

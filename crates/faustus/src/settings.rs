@@ -21,6 +21,8 @@ pub use address::LogAddress;
 pub(crate) use address::Place;
 #[cfg(feature = "cli")]
 pub(crate) use arguments::SettingArgs;
+#[cfg(feature = "top")]
+pub(crate) use text::duration;
 
 use std::{path::PathBuf, time::Duration};
 

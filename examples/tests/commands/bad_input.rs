@@ -181,6 +181,7 @@ fn orders_without_a_worker_say_where_they_are_for() {
         ("resume_without_worker", &["resume"][..]),
         ("pause_without_worker", &["pause", "double"]),
         ("ask_without_worker", &["ask", "double", "1"]),
+        ("top_without_worker", &["top"]),
         ("skip_not_the_next_record", &["skip", "numbers/0@1"]),
     ] {
         let ran = place.run(arguments);

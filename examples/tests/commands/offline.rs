@@ -8,7 +8,7 @@ use std::{
 use crate::common::{PATIENCE, command::Place};
 
 /// All commands of the program.
-pub(crate) const COMMANDS: [&str; 24] = [
+pub(crate) const COMMANDS: [&str; 25] = [
     "worker",
     "plan",
     "agents",
@@ -20,6 +20,7 @@ pub(crate) const COMMANDS: [&str; 24] = [
     "model",
     "offsets",
     "lag",
+    "top",
     "send",
     "ask",
     "cast",

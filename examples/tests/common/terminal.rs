@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{Read, Write as _},
     process::{Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     fs::{Mode, OFlags},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
+    termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
 use super::PATIENCE;
@@ -20,6 +20,8 @@ use super::PATIENCE;
 /// A terminal of 80 columns.
 pub(crate) struct Terminal {
     inside: File,
+    /// Where the person is.
+    outside: File,
     shown: Receiver<String>,
     /// All that was written to it up to now.
     text: String,
@@ -40,10 +42,11 @@ impl Terminal {
         let name = ptsname(&outside, Vec::new()).unwrap();
         let inside = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         let (show, shown) = channel();
-        let mut outside = File::from(outside);
+        let outside = File::from(outside);
+        let mut screen = outside.try_clone().unwrap();
         thread::spawn(move || {
             let mut some = [0; 4096];
-            while let Ok(len @ 1..) = outside.read(&mut some) {
+            while let Ok(len @ 1..) = screen.read(&mut some) {
                 let text = String::from_utf8_lossy(&some[..len]).into_owned();
                 if show.send(text).is_err() {
                     break;
@@ -52,6 +55,7 @@ impl Terminal {
         });
         Self {
             inside: File::from(inside),
+            outside,
             shown,
             text: String::new(),
         }
@@ -64,6 +68,27 @@ impl Terminal {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(self.inside.try_clone().unwrap());
+    }
+
+    /// The command with all that it reads and writes here.
+    pub(crate) fn attach_whole(&self, command: &mut Command) {
+        let inside = || self.inside.try_clone().unwrap();
+        command
+            .env("TERM", "xterm")
+            .stdin(inside())
+            .stdout(inside())
+            .stderr(inside());
+    }
+
+    /// Somebody types this.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.outside.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Whether letters that are typed are shown and lines go to programs as a whole, as shells expect it.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let modes = tcgetattr(&self.inside).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON)
     }
 
     /// Waits until `text` is written for so many times.

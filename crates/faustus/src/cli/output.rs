@@ -83,6 +83,18 @@ impl Output {
         self.json
     }
 
+    /// Whether data may have colours.
+    #[cfg(feature = "top")]
+    pub(super) fn is_colored(self) -> bool {
+        self.colored
+    }
+
+    /// The width of the terminal, if it is one.
+    #[cfg(feature = "top")]
+    pub(super) fn width(self) -> Option<usize> {
+        self.width
+    }
+
     /// Shows rows: an object of JSON on a line each, or a table. Where there are no rows it says `none`
     /// to people.
     ///
@@ -244,7 +256,7 @@ fn shorten(columns: &[(&str, Kind)], shown: &[usize], rows: &mut [Vec<String>], 
 }
 
 /// `text`, or its beginning and the mark, no wider than `room`.
-fn cut(text: &str, room: usize) -> String {
+pub(super) fn cut(text: &str, room: usize) -> String {
     if text.width() <= room {
         return text.to_owned();
     }
@@ -267,10 +279,15 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-fn may_color() -> bool {
+/// Whether whoever uses a terminal wants colours, and it has some.
+pub(super) fn may_color() -> bool {
     let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !forbidden && !dumb
+    !forbidden && !is_dumb()
+}
+
+/// Whether the terminal can only write on.
+pub(super) fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// `count` and the word, in the plural where that is right.

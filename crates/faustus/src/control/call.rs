@@ -78,6 +78,8 @@ pub(crate) enum Call {
     // The worker.
     Status,
     Lanes,
+    /// Its figures: a [`Monitor`](crate::Monitor).
+    Monitor,
     Skip {
         partition: (String, u32),
         offset: i64,

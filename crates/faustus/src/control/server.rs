@@ -286,6 +286,7 @@ impl Served {
                 let lanes = worker.agents().await?;
                 to_value(lanes.into_iter().map(Lane::from).collect::<Vec<_>>())
             }
+            Call::Monitor => to_value(worker.monitor().await),
             Call::Skip {
                 partition: of,
                 offset,

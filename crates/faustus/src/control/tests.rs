@@ -222,6 +222,10 @@ async fn a_worker_tells_of_its_agents_and_takes_orders() {
     {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let monitor = worker.ask::<crate::Monitor>(Call::Monitor).await.unwrap();
+    assert_eq!(monitor.agents, handle.monitor_now().agents);
+    assert_eq!(monitor.partitions.len(), 2, "with their ends");
+    assert_eq!(monitor.partitions[0].lag_records(), Some(0));
     let order = |name: &str| Call::Agent {
         name: name.to_owned(),
         order: Order::Pause,

@@ -39,7 +39,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// A duration with its unit, within limits.
-pub(super) fn duration(text: &str, limits: RangeInclusive<Duration>) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str, limits: RangeInclusive<Duration>) -> Result<Duration, String> {
     let text = text.trim();
     if is_number(text) {
         return Err(format!(

@@ -175,6 +175,7 @@ mod tests {
     fn task(number: u32, tables: &[(&str, i64, i64)], state: TaskActivity) -> TaskFigures {
         let restoring = tables.iter().map(|(table, position, end)| RestoreFigures {
             table: (*table).to_owned(),
+            start: Offset(0),
             position: Offset(*position),
             end: Offset(*end),
         });

@@ -54,6 +54,7 @@ struct ShownSource {
 #[derive(Debug)]
 pub(crate) struct Restoring {
     table: Arc<str>,
+    start: Offset,
     position: AtomicI64,
     pub(crate) end: Offset,
 }
@@ -116,6 +117,7 @@ impl Gauges {
             let restoring = shown.restoring.lock();
             let restoring = restoring.iter().map(|restoring| RestoreFigures {
                 table: restoring.table.to_string(),
+                start: restoring.start,
                 position: offset(&restoring.position),
                 end: restoring.end,
             });
@@ -169,6 +171,7 @@ impl TaskGauge {
     ) -> Arc<Restoring> {
         let restoring = Arc::new(Restoring {
             table: Arc::clone(table),
+            start: position,
             position: AtomicI64::new(position.0),
             end,
         });

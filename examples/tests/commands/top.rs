@@ -22,8 +22,8 @@ fn one_object_tells_what_the_worker_did_and_what_waits() {
         .ok();
     until(&place, &["agents"], |ran| ran.out.contains("parked"));
     let arguments = ["top", "--once", "--json", "--interval", "200 ms"];
-    let committed = |ran: &Ran| ran.json()["epochs"]["committed"]["total"] != 0;
-    let told = until(&place, &arguments, committed).json();
+    let committed = |ran: &Ran| ran.json()[0]["epochs"]["committed"]["total"] != 0;
+    let told = &until(&place, &arguments, committed).json()[0];
     let of = |list: &str, name: &str, is: &str| {
         let mut all = told[list].as_array().unwrap().iter();
         all.find(|one| one[name] == is).unwrap().clone()

@@ -9,7 +9,9 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|known| (distance(known), known))
         .min()?;
     let length = name.chars().count();
-    (distance <= (length / 3).clamp(1, 2) && distance < length).then_some(nearest)
+    // Of a short name two letters are most of it.
+    let most = (length.max(nearest.chars().count()) / 3).clamp(1, 2);
+    (distance <= most && distance < length).then_some(nearest)
 }
 
 /// `: did you mean …?`, or nothing.
@@ -41,6 +43,7 @@ mod tests {
         assert_eq!(nearest("POOL", ["web", "pool"]), Some("pool"));
         assert_eq!(nearest("database", ["web", "pool"]), None);
         assert_eq!(nearest("foo", ["log"]), None);
+        assert_eq!(nearest("totl", ["counts", "totals"]), Some("totals"));
         assert_eq!(
             nearest("partitoins", ["partitions", "topics"]),
             Some("partitions")

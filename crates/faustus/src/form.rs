@@ -57,7 +57,8 @@ impl<T: Serialize + DeserializeOwned + 'static> JsonForm<T> {
             let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
                 let (path, inner) = (error.path().to_string(), error.inner());
                 match path.as_str() {
-                    "." => Error::data(inner.to_string()),
+                    // Of the value as a whole, or of a key before it is known.
+                    "." | "?" => Error::data(inner.to_string()),
                     path => Error::data(format!("{path}: {inner}")),
                 }
             })?;

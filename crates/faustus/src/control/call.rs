@@ -315,7 +315,8 @@ impl From<LaneStatus> for Lane {
                 lane.reason = Some(error);
                 "retrying"
             }
-            LaneState::Parked(reason) => {
+            LaneState::Parked { reason, record } => {
+                lane.record = record.map(|(partition, offset)| named(&partition, offset));
                 lane.reason = Some(reason);
                 "parked"
             }

@@ -100,8 +100,13 @@ pub enum LaneState {
         /// When it tries again.
         at: Timestamp,
     },
-    /// Its task stands still, for this reason.
-    Parked(String),
+    /// Its task stands still.
+    Parked {
+        /// Why.
+        reason: String,
+        /// The record that it cannot get past, if it is one: it can be [skipped](crate::WorkerHandle::skip).
+        record: Option<(TopicPartition, Offset)>,
+    },
     /// Somebody [paused](crate::WorkerHandle::pause_agent) the agent.
     Paused,
     /// Its code has not given the thread back since then: it computes or blocks without an `.await`.

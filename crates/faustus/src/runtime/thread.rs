@@ -435,7 +435,10 @@ impl WorkerThread {
                     continue;
                 }
                 State::Recovering(..) => LaneState::Recovering,
-                State::Refused(reason) => LaneState::Parked(reason.clone()),
+                State::Refused(reason) => LaneState::Parked {
+                    reason: reason.clone(),
+                    record: None,
+                },
             };
             let of_task = self.context.recovery.lanes(&task.id);
             lanes.extend(of_task.into_iter().map(|(agent, lane)| LaneStatus {

@@ -89,8 +89,11 @@ fn the_status_of_a_lane_tells_what_it_does_and_since_when() {
 
         cluster.sleep(Duration::from_secs(10)).await;
         let parked = only_lane(&worker).await.state;
-        let expected = "agent flow-count failed: told to fail".to_owned();
-        assert_eq!(parked, LaneState::Parked(expected));
+        let expected = LaneState::Parked {
+            reason: "agent flow-count failed: told to fail".to_owned(),
+            record: Some(place(2)),
+        };
+        assert_eq!(parked, expected);
 
         worker.handle().resume();
         cluster.settle().await;
@@ -253,7 +256,7 @@ fn a_restart_neither_unparks_nor_hurries_what_failed() {
         worker.handle().restart_agent("flow-count").unwrap();
         cluster.sleep(Duration::from_secs(60)).await;
         let lane = only_lane(&worker).await;
-        assert!(matches!(lane.state, LaneState::Parked(_)), "{lane:?}");
+        assert!(matches!(lane.state, LaneState::Parked { .. }), "{lane:?}");
         worker.handle().resume();
         cluster.settle().await;
         assert_eq!(counts(&cluster).await, expect(&[("bad", 1), ("b", 1)]));

@@ -405,10 +405,11 @@ pub(super) fn standing(view: &View) -> Vec<Cell> {
     standing.extend(counted(&view.lanes.states, "lane"));
     if view.records_held > 0 {
         let held = bytes(view.bytes_held as f64);
-        standing.push(Cell::from(format!(
-            "   {} records held, {held}",
-            whole(view.records_held)
-        )));
+        let records = match view.records_held {
+            1 => "1 record".to_owned(),
+            records => format!("{} records", whole(records)),
+        };
+        standing.push(Cell::from(format!("   {records} held, {held}")));
     }
     standing
 }

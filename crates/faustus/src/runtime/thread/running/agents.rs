@@ -76,7 +76,10 @@ impl Running {
             };
         }
         match &self.parked {
-            Some(parked) => LaneState::Parked(parked.reason.clone()),
+            Some(parked) => LaneState::Parked {
+                reason: parked.reason.clone(),
+                record: parked.record.clone(),
+            },
             None if lane.core.is_paused() => LaneState::Paused,
             None => match self.core.full_channel() {
                 Some(channel) => LaneState::WaitingForRoom(channel),

@@ -184,7 +184,8 @@ impl Screen {
         if let Some(trouble) = &self.trouble {
             let bad = style(Tone::Bad, self.colored).add_modifier(Modifier::BOLD);
             let each = Seconds(self.every);
-            head.push(Line::styled(format!(" {trouble}"), bad));
+            let lines = wrapped(trouble, width.saturating_sub(2)).into_iter();
+            head.extend(lines.map(|line| Line::styled(format!(" {line}"), bad)));
             head.push(Line::styled(
                 format!(" These are the last figures; it is looked again {each}."),
                 warn,
@@ -282,6 +283,24 @@ impl fmt::Display for Seconds {
             seconds => write!(f, "every {seconds} s"),
         }
     }
+}
+
+/// A text on as many lines as it takes, broken between words.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(word);
+        } else if Span::raw(&**line).width() + 1 + Span::raw(word).width() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// How many lines each section gets of `height`. All get two if they want them; of what is left the

@@ -175,6 +175,21 @@ fn colours_mean_something_and_can_be_done_without() {
 }
 
 #[test]
+fn what_is_wrong_is_told_to_its_end() {
+    let mut screen = screen(&busy(4));
+    screen.miss(
+        "process 7 does not answer, so it hangs or is stopped: let it go on or end it".to_owned(),
+    );
+    let drawn = drawn(&mut screen, 60, 24);
+    let lines: Vec<_> = drawn.lines().skip(3).take(2).collect();
+    let expected = [
+        " process 7 does not answer, so it hangs or is stopped: let",
+        " it go on or end it",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn lines_are_shared_fairly() {
     assert_eq!(shares([3, 3, 3], 0, 20), [3, 3, 3], "all want little");
     assert_eq!(

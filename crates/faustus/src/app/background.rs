@@ -138,8 +138,8 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         def.background.leader.get_or_insert_default().clone()
     }
 
-    /// The worker that runs this application: to read its [figures](WorkerHandle::monitor) in a service that
-    /// shows them, or to [end it](WorkerHandle::shutdown).
+    /// The worker that runs this application: to read its [figures](crate::WorkerHandle::monitor) in a service that
+    /// shows them, or to [end it](crate::WorkerHandle::shutdown).
     ///
     /// [`App::main`] runs the worker itself; this is how the program gets to it.
     ///

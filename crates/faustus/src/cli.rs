@@ -271,8 +271,9 @@ impl Command {
 async fn or_interrupted<T>(future: impl Future<Output = Result<T>>) -> Result<T, Stopped> {
     tokio::select! {
         biased;
+        // Before the command begins, so that none of it is ended by the signal itself.
+        Ok(()) = tokio::signal::ctrl_c() => Err(Stopped::Interrupted),
         ended = future => Ok(ended?),
-        _ = tokio::signal::ctrl_c() => Err(Stopped::Interrupted),
     }
 }
 

@@ -42,7 +42,7 @@ fn on_a_terminal_a_worker_tells_who_it_is_and_then_how_it_stands() {
     terminal.until("agents  total, double", 1);
     terminal.until("shop  3 tasks  0 events/s", 1);
     assert_eq!(end(worker), Some(0));
-    let text = terminal.text();
+    let text = terminal.close();
     let (_, last) = text.rsplit_once("shop  3 tasks").unwrap();
     assert!(last.contains("\x1b[2K"), "the line is taken away: {last:?}");
 }
@@ -65,7 +65,7 @@ fn of_two_workers_on_a_terminal_one_shows_its_line() {
     terminal.until("shop  3 tasks", shown + 4);
     assert_eq!(end(second), Some(0));
     assert_eq!(end(first), Some(0));
-    let text = terminal.text();
+    let text = terminal.close();
     assert!(!text.contains("tabletest  4 tasks"), "{text}");
 }
 
@@ -75,7 +75,7 @@ fn a_worker_without_a_line_shows_none() {
     let worker = on(SHOP, &terminal, &place.log(), &["--status-line=false"]);
     terminal.until("tasks assigned", 1);
     assert_eq!(end(worker), Some(0));
-    assert!(!terminal.text().contains("events/s"));
+    assert!(!terminal.close().contains("events/s"));
 }
 
 #[test]

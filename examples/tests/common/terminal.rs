@@ -103,6 +103,13 @@ impl Terminal {
         }
     }
 
+    /// All that was written, once the programs here have ended.
+    pub(crate) fn close(mut self) -> String {
+        drop(self.inside);
+        self.text.extend(self.shown.iter());
+        self.text
+    }
+
     /// All that was written up to now.
     pub(crate) fn text(&mut self) -> &str {
         self.text.extend(self.shown.try_iter());

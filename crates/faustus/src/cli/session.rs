@@ -18,7 +18,7 @@ use crate::{
 use super::{Stopped, known::Known, output::Output};
 
 /// How long a command waits for another one that has the log for a moment.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 // What all commands take that look at a log; documentation here would be that of the commands.
 #[derive(Args, Clone, Debug, Default)]

@@ -44,9 +44,10 @@ impl Console {
         }
     }
 
-    /// Whether there is a place for a live line.
+    /// Whether there is a place for a live line: a terminal, and no job of a shell in the background, where
+    /// others write.
     pub(super) fn is_live(&self) -> bool {
-        !self.line.is_hidden()
+        !self.line.is_hidden() && is_in_foreground()
     }
 
     /// How many columns the terminal has, if it is one.
@@ -78,7 +79,7 @@ impl Console {
 
     /// Takes the line away.
     pub(super) fn clear(&self) {
-        if self.is_live() {
+        if !self.line.is_hidden() {
             self.line.set_style(style(""));
             self.line.tick();
         }
@@ -88,6 +89,12 @@ impl Console {
     pub(super) fn write(&self, lines: &[u8]) {
         let _ = self.line.suspend(|| io::stderr().lock().write_all(lines));
     }
+}
+
+/// Whether the terminal that is standard error listens to this process; also if it listens to nobody.
+fn is_in_foreground() -> bool {
+    let listens = rustix::termios::tcgetpgrp(io::stderr());
+    listens.map_or(true, |group| group == rustix::process::getpgrp())
 }
 
 /// A style that is right as it is written here.

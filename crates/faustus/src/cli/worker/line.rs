@@ -47,7 +47,10 @@ pub(super) fn line(before: &Monitor, now: &Monitor, runs: Duration) -> String {
         _ => add(format_args!("{} failures", amount(failures))),
     }
     if let Some(took) = commit(before, now) {
-        add(format_args!("commit {} ms", took.as_millis()));
+        match took.as_millis() {
+            0 => add(format_args!("commit <1 ms")),
+            millis => add(format_args!("commit {millis} ms")),
+        }
     }
     match runs.as_secs() {
         seconds @ ..120 => add(format_args!("up {seconds} s")),

@@ -42,13 +42,20 @@ pub(super) async fn follow(worker: WorkerHandle, console: Console, shown: Shown)
     let mut told = began;
     let mut before = worker.monitor_now();
     let mut turn = 0_u32;
+    let mut was_live = false;
     loop {
         clock.sleep(TICK).await;
         turn = turn.wrapping_add(1);
+        let is_live = console.is_live();
+        if was_live && !is_live {
+            // It went into the background.
+            console.clear();
+        }
+        was_live = is_live;
         let figures = worker.monitor_now();
         let now = clock.monotonic();
         match recovery.look(&figures, now) {
-            Seen::UnderWay(progress) if console.is_live() && shown.bar => {
+            Seen::UnderWay(progress) if is_live && shown.bar => {
                 console.show_progress("recovering", progress.percent(), &progress.to_string());
                 continue;
             }
@@ -71,7 +78,7 @@ pub(super) async fn follow(worker: WorkerHandle, console: Console, shown: Shown)
             Seen::Nothing => told = now,
         }
         // Each second, which asks the log where partitions end.
-        if console.is_live() && shown.line && turn.is_multiple_of(2) {
+        if is_live && shown.line && turn.is_multiple_of(2) {
             let now = worker.monitor().await;
             let runs = clock.monotonic().saturating_sub(began);
             console.show(&line(&before, &now, runs));

@@ -29,10 +29,9 @@ Examples:
   faustus log bank-data topics
   faustus log bank-data records orders --limit 5 --json | jq .value
 
-Data goes to standard output, all else to standard error; --json gives data as JSON, an object on a
-line each. Exit codes: 0 done; 1 it could not be done, or something is wrong with the log; 2 the
-command line or settings are wrong; 130 Ctrl-C. A program made with Faustus has a command line of its
-own, which does more: its --help tells."
+Data goes to standard output, all else to standard error; --json gives data as JSON, an object on a line each. Exit codes: \
+0 done; 1 it could not be done, or something is wrong with the log; 2 the command line or settings are wrong; 130 Ctrl-C. \
+A program made with Faustus has a command line of its own, which does more: its --help tells."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -130,3 +130,25 @@ where
         self.0.start(state)
     }
 }
+
+/// A span as exactly as people want to read it.
+pub(crate) fn rounded(span: Duration) -> Duration {
+    let micros = span.as_micros();
+    let micros = if micros < 10_000 {
+        micros
+    } else {
+        micros / 1_000 * 1_000
+    };
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_for_people_are_told_without_what_nobody_reads() {
+        let told = [244_549_355, 1_288_753, 999].map(|nanos| rounded(Duration::from_nanos(nanos)));
+        assert_eq!(format!("{told:?}"), "[244ms, 1.288ms, 0ns]");
+    }
+}

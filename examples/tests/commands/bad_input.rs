@@ -212,3 +212,29 @@ fn ctrl_c_ends_a_command_at_once_with_130() {
     assert!(!asks(&ran), "the topic of replies is gone: {ran}");
     assert_eq!(worker.end(Signal::INT), Some(0));
 }
+
+#[test]
+fn no_log_is_made_among_other_files() {
+    let place = Place::new();
+    fs::write(place.path().join("letter.txt"), "dear").unwrap();
+    let foreign = place.path().to_str().unwrap();
+    for command in [&["worker"][..], &["send", "numbers", "1"]] {
+        let ran = place.run(&[command, &["--log", foreign]].concat());
+        assert_eq!(ran.code, Some(1), "{ran}");
+        assert!(ran.err.contains("has files in it and is no log"), "{ran}");
+    }
+    let entries = fs::read_dir(place.path()).unwrap();
+    assert_eq!(entries.count(), 1, "nothing was made");
+}
+
+#[test]
+fn a_log_that_a_command_makes_is_told() {
+    let place = Place::new();
+    let ran = place.run(&["send", "numbers", "1", "--log", "typo-data"]);
+    assert_eq!(
+        (ran.ok(), &*ran.err),
+        ("numbers/0@0\n", "log typo-data is made\n")
+    );
+    let again = place.run(&["send", "numbers", "1", "--log", "typo-data"]);
+    assert_eq!((again.ok(), &*again.err), ("numbers/0@1\n", ""));
+}

@@ -1,7 +1,7 @@
 //! `dead-letters`: the records that failed for good, and their way back.
 //!
 //! Who replays all goes on where the last one stopped: that position is committed for a group of its
-//! own, `<app>-dead-letters`.
+//! own, `<app>-dead-letters`. A letter that is replayed by its name moves it if it is the next one there.
 
 use clap::{Args, Subcommand};
 use faustus_core::{
@@ -50,7 +50,7 @@ pub(super) struct LettersArgs {
 
 #[derive(Debug, Subcommand)]
 enum LettersCommand {
-    /// List the letters that were not replayed yet; this is what happens without a command, too
+    /// List the letters from the first one on that was not replayed; this is what happens without a command, too
     List(ListArgs),
     /// Show one letter whole
     Show(ShowArgs),
@@ -113,7 +113,7 @@ struct Letter {
     /// Where the record was.
     record: String,
     agent: String,
-    failures: String,
+    failures: Option<u64>,
     error: String,
     key: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +140,8 @@ impl Row for Letter {
 }
 
 impl Letter {
-    fn new(at: &TopicPartition, record: RecordRef<'_>) -> Self {
+    /// The record as a letter, if it is one.
+    fn new(at: &TopicPartition, record: RecordRef<'_>) -> Option<Self> {
         let header = |name: &str| {
             let values = record.headers().filter(|(header, _)| *header == name);
             let last = values.last().and_then(|(_, value)| value);
@@ -149,16 +150,19 @@ impl Letter {
         };
         let [topic, partition, offset] =
             ["faustus-topic", "faustus-partition", "faustus-offset"].map(header);
-        Self {
+        if topic.is_empty() {
+            return None;
+        }
+        Some(Self {
             letter: format!("{at}@{}", record.offset()),
             record: format!("{topic}/{partition}@{offset}"),
             agent: header("faustus-agent"),
-            failures: header("faustus-failures"),
+            failures: header("faustus-failures").parse().ok(),
             error: header("faustus-error"),
             key: json(record.key()),
             value: None,
             timestamp: record.timestamp().0,
-        }
+        })
     }
 }
 
@@ -256,7 +260,7 @@ async fn list(session: &Session, args: &ListArgs) -> Result {
     let mut letters = Vec::new();
     for (partition, from, end) in all_letters(session, &*log, &args.topics, args.all).await? {
         read(&*log, &partition, from, end, |record| {
-            letters.push(Letter::new(&partition, record));
+            letters.extend(Letter::new(&partition, record));
             Ok(Go::On)
         })
         .await?;
@@ -295,16 +299,24 @@ async fn show(session: &Session, args: &ShowArgs) -> Result {
     let letter = one(&*log, &args.letter, |record| {
         let letter = Letter {
             value: Some(json(record.value())),
-            ..Letter::new(at, record)
+            ..Letter::new(at, record)?
         };
-        (letter, shown(record.key()), shown(record.value()))
+        Some((letter, shown(record.key()), shown(record.value())))
     });
-    let (letter, key, value) = letter.await?;
+    let (partition, offset) = &args.letter;
+    let letter = letter.await?;
+    let (letter, key, value) = letter.ok_or_else(|| no_letter(partition, *offset))?;
     let fields = [
         ("letter", letter.letter.clone()),
         ("record", letter.record.clone()),
         ("agent", letter.agent.clone()),
-        ("failures", letter.failures.clone()),
+        (
+            "failures",
+            letter
+                .failures
+                .map(|count| count.to_string())
+                .unwrap_or_default(),
+        ),
         ("error", plain(&letter.error)),
         ("key", key),
         ("value", value),
@@ -321,6 +333,7 @@ async fn replay(session: &Session, args: &ReplayArgs) -> Result {
         let (to, record) = record.ok_or_else(|| no_letter(&letter.0, letter.1))?;
         send_back(&*log, to, record).await?;
         sent += 1;
+        pass(session, &*log, letter).await?;
     }
     if args.all {
         let coordinator = log.coordinator(&letters_group(session.app()));
@@ -359,9 +372,32 @@ async fn replay(session: &Session, args: &ReplayArgs) -> Result {
     }
 }
 
+/// Remembers that a letter was replayed, or tells that it is listed on.
+async fn pass(
+    session: &Session,
+    log: &dyn Transport,
+    (partition, offset): &(TopicPartition, Offset),
+) -> Result {
+    let group = letters_group(session.app());
+    let (coordinator, one) = (log.coordinator(&group), std::slice::from_ref(partition));
+    let (earliest, _) = bounds(log, one).await?[0];
+    let replayed = coordinator.fetch_offsets(one, false).await?.pop().flatten();
+    let next = replayed.map_or(earliest, |replayed| replayed.offset.max(earliest));
+    if next == *offset {
+        let commit = OffsetCommit::new(partition.clone(), offset.next());
+        let nobody = GroupIdentity::none(group);
+        coordinator.commit_offsets(nobody, vec![commit]).await?;
+    } else if next < *offset {
+        say(&format!(
+            "{partition}@{offset} is listed on, and `--all` sends it again: {partition}@{next} comes before it"
+        ));
+    }
+    Ok(())
+}
+
 fn no_letter(partition: &TopicPartition, offset: Offset) -> Error {
     Error::config(format!(
-        "{partition}@{offset} does not say where it came from, so it cannot go back"
+        "{partition}@{offset} is no dead letter: it does not say where it came from"
     ))
 }
 

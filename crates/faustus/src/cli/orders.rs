@@ -1,5 +1,7 @@
 //! `resume`, `pause`, `restart` and `skip`: what a worker is told to do.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use faustus_core::{GroupError, GroupIdentity, Offset, OffsetCommit, OffsetSpec, TopicPartition};
 use serde_json::json;
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    control::{Attached, Call, Order, Task},
+    control::{Attached, Call, Lane, Order, Task},
 };
 
 #[derive(Args, Debug)]
@@ -53,7 +55,8 @@ pub(super) struct SkipArgs {
 
 pub(super) async fn resume(session: &Session, args: &ResumeArgs) -> Result {
     if let Some(agent) = &args.agent {
-        return order(session, agent, Order::Resume, args.at.output()).await;
+        order(session, agent, Order::Resume, args.at.output()).await?;
+        return tell_parked(session, agent).await;
     }
     let workers = needed(session).await?;
     let tasks: Vec<Vec<Task>> = session.ask_workers(&workers, &Call::Status).await?;
@@ -75,6 +78,23 @@ pub(super) async fn resume(session: &Session, args: &ResumeArgs) -> Result {
             Ok(())
         }
     }
+}
+
+/// Tells of tasks of an agent that are parked: they do not go on because it does.
+async fn tell_parked(session: &Session, agent: &str) -> Result {
+    let name = &session.program()?.agent_named(agent)?.name;
+    let workers = needed(session).await?;
+    let lanes: Vec<Vec<Lane>> = session.ask_workers(&workers, &Call::Lanes).await?;
+    let lanes = lanes.into_iter().flatten();
+    let parked = lanes.filter(|lane| *lane.agent == **name && lane.state == "parked");
+    let parked: BTreeSet<String> = parked.map(|lane| lane.task).collect();
+    if !parked.is_empty() {
+        say(&format!(
+            "still parked: {}; `resume` without a name has them try again, `agent {name}` tells why",
+            join(parked)
+        ));
+    }
+    Ok(())
 }
 
 pub(super) async fn pause(session: &Session, args: &AgentOrderArgs) -> Result {
@@ -150,12 +170,12 @@ pub(super) async fn skip(session: &Session, args: &SkipArgs) -> Result {
     let next = next.max(earliest);
     if next >= end {
         return Err(Error::config(format!(
-            "{partition}@{offset} is not to come: all of {partition} is done, up to its end at {end}"
+            "{partition}@{offset} cannot be skipped: all of {partition} is done, up to its end at {end}"
         )));
     }
     if *offset < next || *offset >= end {
         return Err(Error::config(format!(
-            "{partition}@{offset} is not to come: the next record is {partition}@{next}, and the end is at {end}"
+            "{partition}@{offset} cannot be skipped: the next record is {partition}@{next}, and the end is at {end}"
         )));
     }
     let workers = session.workers().await?;

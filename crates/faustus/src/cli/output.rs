@@ -90,7 +90,6 @@ impl Output {
     }
 
     /// The width of the terminal, if it is one.
-    #[cfg(feature = "top")]
     pub(super) fn width(self) -> Option<usize> {
         self.width
     }

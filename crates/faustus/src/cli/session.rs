@@ -15,7 +15,11 @@ use crate::{
     settings::{SettingArgs, layers::Origins},
 };
 
-use super::{Stopped, known::Known, output::Output};
+use super::{
+    Stopped,
+    known::Known,
+    output::{Output, say},
+};
 
 /// How long a command waits for another one that has the log for a moment.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -194,6 +198,10 @@ impl Session {
             if missing == Missing::Refuse && !is_log(path) {
                 return Err(no_log(path, &self.app));
             }
+            if !is_log(path) {
+                refuse_foreign(path)?;
+                say(&format!("log {} is made", path.display()));
+            }
             match self.open_here().await {
                 // Another command has it for a moment, or a worker that is about to serve it.
                 Err(error)
@@ -328,6 +336,11 @@ pub(super) async fn open_when_free(
     app: &str,
     settings: &Settings,
 ) -> Result<Arc<dyn Transport>> {
+    if let Some(path) = address.directory().map(Path::new)
+        && !is_log(path)
+    {
+        refuse_foreign(path)?;
+    }
     let clock = Arc::new(TokioClock::real());
     let deadline = clock.monotonic() + PATIENCE;
     loop {
@@ -367,6 +380,18 @@ fn is_log(path: &Path) -> bool {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
         ),
     }
+}
+
+/// Sees that a log may be made in a directory: nobody wants one among other files.
+fn refuse_foreign(path: &Path) -> Result {
+    let mut entries = std::fs::read_dir(path).into_iter().flatten();
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::config(format!(
+        "{path} has files in it and is no log: name another directory with --log, such as {path}/log"
+    )))
 }
 
 fn no_log(path: &Path, app: &str) -> Error {

@@ -233,7 +233,9 @@ pub(super) async fn table(session: &Session, args: &TableArgs) -> Result {
     if args.key.is_some() && all == 0 {
         return Err(Error::config(none));
     }
-    args.at.output().rows(&entries, &none)?;
+    if !entries.is_empty() || all == 0 {
+        args.at.output().rows(&entries, &none)?;
+    }
     if entries.len() < all {
         say(&format!("{} of {all} entries", entries.len()));
     }

@@ -34,7 +34,7 @@ struct TopicRow {
 
 impl Row for TopicRow {
     const COLUMNS: &'static [(&'static str, Kind)] = &[
-        ("TOPIC", Kind::Text),
+        ("TOPIC", Kind::Long),
         ("PARTITIONS", Kind::Number),
         ("RECORDS", Kind::Number),
         ("CLEANUP", Kind::Text),

@@ -15,6 +15,7 @@ use super::{
     Stopped, code,
     console::Console,
     messages::Messages,
+    output::Output,
     session::{open_when_free, place},
 };
 use crate::{
@@ -84,7 +85,8 @@ fn show(resolved: &Resolved, json: bool) -> ExitCode {
     let text = if json {
         resolved.to_json()
     } else {
-        resolved.to_table()
+        let width = Output::new(false).width();
+        resolved.to_table(width.and_then(|width| u16::try_from(width).ok()))
     };
     let _ = writeln!(std::io::stdout(), "{text}");
     ExitCode::SUCCESS

@@ -70,9 +70,10 @@ impl Attached {
             Err(error) => {
                 return match error.kind() {
                     io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(None),
-                    io::ErrorKind::PermissionDenied => {
-                        Err(silence(None, "else's worker lets nobody in".to_owned()))
-                    }
+                    io::ErrorKind::PermissionDenied => Err(silence(
+                        None,
+                        "else's directory lets nobody in, run this as its user:".to_owned(),
+                    )),
                     _ => Err(silence(None, format!("cannot be reached ({error})"))),
                 };
             }

@@ -70,6 +70,8 @@ impl Place {
                 match linked {
                     Ok(address) => vec![address],
                     Err(_) if path.exists() => vec![path],
+                    // Whoever may not look learns of it when the socket is tried.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => vec![path],
                     Err(_) => Vec::new(),
                 }
             }

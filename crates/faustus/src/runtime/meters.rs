@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use super::{sensors::Sensors, topology::AppDef};
 use crate::{
     AgentFigures, AskFigures, EpochFigures, Error, Monitor, SendFigures, Sensor, TableFigures,
-    TopicFigures, Traffic, membership::TaskId,
+    TopicFigures, Traffic, membership::TaskId, time::rounded,
 };
 use gauges::Gauges;
 use rebalance::{Rebalances, Recovered, Whole};
@@ -252,6 +252,7 @@ impl Meters {
             took: recovery,
         } = recovered;
         if tasks + refused > 0 {
+            let recovery = rounded(recovery);
             tracing::info!(tasks, refused, records, ?recovery, "tasks run");
         }
         self.sensors.tell(|sensor| sensor.on_rebalance_end(took));

@@ -1,6 +1,6 @@
 //! Settings for people and for programs to read: as a table and as JSON.
 
-use comfy_table::presets::ASCII_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, presets::NOTHING};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,11 +44,17 @@ impl Resolved {
             })
     }
 
-    /// All settings as a table.
-    pub(crate) fn to_table(&self) -> String {
+    /// All settings as a table, of so many columns at most if that matters.
+    pub(crate) fn to_table(&self, width: Option<u16>) -> String {
         let mut table = comfy_table::Table::new();
-        table.load_preset(ASCII_FULL_CONDENSED);
-        table.set_header(["setting", "value", "type", "default", "from"]);
+        table.load_preset(NOTHING);
+        match width {
+            Some(width) => table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
+        table.set_header(["SETTING", "VALUE", "TYPE", "DEFAULT", "FROM"]);
         for shown in self.shown() {
             let value = match shown.value {
                 Value::Null => "-".to_owned(),
@@ -57,7 +63,13 @@ impl Resolved {
             };
             table.add_row([shown.name, &value, shown.kind, &shown.default, &shown.place]);
         }
-        table.to_string()
+        let last = table.column_count().saturating_sub(1);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, if index == last { 0 } else { 2 }));
+        }
+        let table = table.to_string();
+        let lines: Vec<_> = table.lines().map(str::trim_end).collect();
+        lines.join("\n")
     }
 
     /// All settings as JSON, an object on a line each: `{"name": …, "value": …, …}`.

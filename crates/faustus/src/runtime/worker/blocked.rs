@@ -12,6 +12,7 @@ use super::{RecoveryContext, Thread};
 use crate::{
     membership::TaskId,
     runtime::{os_thread, status::Pulse},
+    time::rounded,
 };
 
 /// A thread that is watched.
@@ -45,6 +46,7 @@ pub(super) fn watch(
                         tell(&recovery, thread, &task, lane, held);
                     }
                     Some(Said::GoesOn { held }) => {
+                        let held = rounded(held);
                         tracing::info!(thread = thread.name, ?held, "the blocked thread goes on");
                     }
                     None => {}
@@ -121,6 +123,7 @@ fn tell(recovery: &RecoveryContext, thread: &Watched, task: &TaskId, lane: usize
             "; its stack is that of LWP {os} in `gdb --batch -p {pid} -ex 'thread apply all bt'`"
         );
     }
+    let held = rounded(held);
     let state = thread.pulse.os_thread().and_then(os_thread::doing);
     tracing::warn!(
         agent, function, %task, lane, thread = thread.name, ?held, state, remedy,

@@ -293,7 +293,7 @@ fn secrets_are_not_shown() {
     let mut resolved = Said::nothing().resolved();
     resolved.settings.log = Some("kafka://ann:tulip@loft".into());
     for shown in [
-        resolved.to_table(),
+        resolved.to_table(None),
         resolved.to_json(),
         format!("{resolved:?}"),
     ] {
@@ -313,6 +313,6 @@ fn all_settings_are_shown_with_type_default_and_source() {
             .by_variable("FAUSTUS_EPOCH_BYTES", "1 MB")
             .by_option("threads", "2")
     };
-    insta::assert_snapshot!(said().resolved().to_table());
+    insta::assert_snapshot!(said().resolved().to_table(None));
     insta::assert_snapshot!(said().resolved().to_json());
 }

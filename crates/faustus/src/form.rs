@@ -12,7 +12,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{Error, Result};
-pub(crate) use model::{Model, ModelField};
+pub(crate) use model::Model;
+#[cfg(feature = "cli")]
+pub(crate) use model::ModelField;
 
 /// The values of a topic or a table, or the keys of a table.
 pub(crate) trait Form: Send + Sync {

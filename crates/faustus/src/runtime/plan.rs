@@ -324,13 +324,6 @@ impl Plan {
     }
 }
 
-/// The topics of the application and its changelogs.
-fn all_topics(def: &AppDef) -> Vec<TopicName> {
-    let topics = def.log_topics().map(|topic| topic.name.clone());
-    let changelogs = (0..def.tables.len()).map(|table| def.changelog(table).into());
-    topics.chain(changelogs).collect()
-}
-
 /// What is to be made.
 struct Missing {
     /// Topics that people may have made with a number of partitions of their own.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use faustus_core::{Admin, NewTopic, TopicDescription, TopicName};
 
-use super::{Missing, all_topics, describe};
+use super::{Missing, describe};
 use crate::{Result, Settings, runtime::AppDef};
 
 /// What a start would find and make, without anything made.
@@ -55,4 +55,11 @@ impl Preview {
             hints: def.hints(&existing),
         }
     }
+}
+
+/// The topics of the application and its changelogs.
+fn all_topics(def: &AppDef) -> Vec<TopicName> {
+    let topics = def.log_topics().map(|topic| topic.name.clone());
+    let changelogs = (0..def.tables.len()).map(|table| def.changelog(table).into());
+    topics.chain(changelogs).collect()
 }

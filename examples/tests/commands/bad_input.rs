@@ -219,9 +219,10 @@ fn no_log_is_made_among_other_files() {
     fs::write(place.path().join("letter.txt"), "dear").unwrap();
     let foreign = place.path().to_str().unwrap();
     for command in [&["worker"][..], &["send", "numbers", "1"]] {
-        let ran = place.run(&[command, &["--log", foreign]].concat());
-        assert_eq!(ran.code, Some(1), "{ran}");
-        assert!(ran.err.contains("has files in it and is no log"), "{ran}");
+        let command = place.command(&[command, &["--log", foreign]].concat(), &[]);
+        let (status, said) = Program::of(command).ended();
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("has files in it and is no log"), "{said}");
     }
     let entries = fs::read_dir(place.path()).unwrap();
     assert_eq!(entries.count(), 1, "nothing was made");
